@@ -1,0 +1,20 @@
+// A request to stop, set from a signal handler or another thread, asked for at every step.
+#pragma once
+
+#include <atomic>
+
+namespace mailhaul {
+inline namespace base {
+
+/// Thread-safe and async-signal-safe.
+class CancelToken {
+ public:
+  void request() noexcept { requested_.store(true, std::memory_order_relaxed); }
+  [[nodiscard]] bool requested() const noexcept { return requested_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<bool> requested_{false};
+};
+
+}  // namespace base
+}  // namespace mailhaul
