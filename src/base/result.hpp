@@ -46,6 +46,7 @@ struct Error {
   std::string what;
   std::string hint;
   std::optional<std::chrono::milliseconds> wait;
+  int system = 0;  ///< the errno that caused it; 0 where no system call failed. For is_not_found() and its like
 
   /// Puts `text: ` before `what`. Once per layer.
   [[nodiscard]] Error context(std::string_view text) && {
@@ -100,7 +101,7 @@ using Status = Result<void>;
 
 [[nodiscard]] inline Error make_error(ErrorKind kind, Scope scope, std::string what,
                                       std::string hint = {}, Retry retry = Retry::never) {
-  return Error{kind, scope, retry, std::move(what), std::move(hint), std::nullopt};
+  return Error{kind, scope, retry, std::move(what), std::move(hint), std::nullopt, 0};
 }
 
 }  // namespace base

@@ -18,7 +18,7 @@ enum class Fault {
   io_error,     ///< this call fails once with ErrorKind::damage (EIO)
 };
 
-/// Counts the changing calls (write_at, truncate, set_mtime, sync, close of a written file, create, make_dir, rename, link, unlink, dir
+/// Counts the changing calls (write_at, truncate, set_mtime, sync, close of a written file, create, make_dir, rename, replace, link, unlink, dir
 /// sync, sync_filesystem, before_commit) of what it wraps and applies one fault. Thread-safe.
 class FailingFs : public FileSystem {
  public:

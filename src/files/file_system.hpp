@@ -64,6 +64,8 @@ class Dir {
   virtual Status make_dir(std::string_view name) = 0;  ///< mode 0700; an existing directory is an Error
   /// Never replaces. An existing target name is ErrorKind::message with what "… exists".
   virtual Status rename(std::string_view name, Dir& to, std::string_view to_name) = 0;
+  /// Atomically takes the place of `to_name` in this same directory, if it is there. For small files of ours only.
+  virtual Status replace(std::string_view name, std::string_view to_name) = 0;
   virtual Status link(std::string_view name, Dir& to, std::string_view to_name) = 0;
   virtual Status unlink(std::string_view name) = 0;
   virtual Result<FileStat> stat(std::string_view name) const = 0;  ///< of the link itself; not_found() when missing

@@ -37,12 +37,15 @@ class ContentWriter {
   virtual Result<mail::ContentPtr> finish() = 0;
 };
 
+/// What a spool keeps of a message: its octets, or (for comparing) its facts alone; read() of such a content is an Error.
+enum class Keep { octets, facts };
+
 /// Where messages travel. Over the budget (or above 4 MiB a message) content spills to an unlinked file in
 /// `directory` (O_TMPFILE, mode 0600) instead of waiting, so that no batch can deadlock. Thread-safe.
 class Spool {
  public:
   /// `directory` must exist. `budget` outlives the spool and every content of it.
-  Spool(std::string directory, MemoryBudget& budget, mail::ScanOptions options);
+  Spool(std::string directory, MemoryBudget& budget, mail::ScanOptions options, Keep keep = Keep::octets);
   [[nodiscard]] Result<std::unique_ptr<ContentWriter>> begin();
   [[nodiscard]] std::uint64_t spilled() const { return spilled_.load(std::memory_order_relaxed); }  ///< messages
 
@@ -51,6 +54,7 @@ class Spool {
   std::string directory_;
   MemoryBudget& budget_;
   mail::ScanOptions options_;
+  Keep keep_;
   std::atomic<std::uint64_t> spilled_{0};
 };
 

@@ -41,10 +41,11 @@ class Stmt {
 
  private:
   friend class Db;
-  Stmt(class Db* db, sqlite3_stmt* handle, bool owned) : db_(db), handle_(handle), owned_(owned) {}
+  Stmt(class Db* db, sqlite3_stmt* handle, bool* in_use) : db_(db), handle_(handle), in_use_(in_use) {}
   class Db* db_;
   sqlite3_stmt* handle_;
-  bool owned_;
+  bool* in_use_;  ///< the mark of the kept statement; null: this one is nobody else's and dies here
+  int bad_bind_ = 0;  ///< the first bind that failed
 };
 
 /// One connection, one thread at a time. WAL, synchronous=FULL, foreign keys, cell_size_check, trusted_schema off,

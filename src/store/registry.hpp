@@ -27,6 +27,8 @@ struct Descriptor {
   /// The place itself, however it is spelled: equal places give equal texts, a place inside another gives a text
   /// that begins with the other's text and '/'. Does not open the place; a place that does not exist yet is fine.
   Result<std::string> (*identity)(const Location&, Services&);
+  /// What a Target opened there would be able to do; makes and changes nothing. null when open_target is null.
+  Result<Caps> (*target_caps)(const Location&, Services&);
   /// null when the scheme cannot be read. A place that is not there: ErrorKind::unreachable; one that is not what
   /// the scheme says: usage.
   Result<std::unique_ptr<Source>> (*open_source)(const Location&, Services&, const OpenOptions&);

@@ -57,6 +57,7 @@ struct Item {
   std::optional<std::uint64_t> size;  ///< a hint
   mail::Meta meta;        ///< what the listing knows cheaply
   bool meta_complete = false;  ///< false: flags, keywords or date are known only after fetch()
+  bool flags_known = false;    ///< the flags in `meta` are right even if the rest is not known yet
 };
 
 /// Takes a listing. An Error returned by the sink stops the listing and is returned from it.

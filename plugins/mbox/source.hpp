@@ -1,0 +1,22 @@
+// Reads mbox files. Never changes anything there: no lock file, no access time, no write.
+#pragma once
+
+#include <memory>
+
+#include "base/result.hpp"
+#include "plugins/mbox/site.hpp"
+#include "store/registry.hpp"
+#include "store/store.hpp"
+
+namespace mailhaul::mbox {
+
+/// Errors as store::Descriptor::open_source says.
+[[nodiscard]] Result<std::unique_ptr<store::Source>> open_source(const store::Location& location,
+                                                                 store::Services& services,
+                                                                 const store::OpenOptions& options);
+
+/// Every folder of the site with its state, for both sides of the contract.
+[[nodiscard]] Status report_folders(const Site& site, store::Services& services,
+                                    const std::function<Status(store::FolderInfo)>& sink);
+
+}  // namespace mailhaul::mbox

@@ -1,0 +1,52 @@
+// The command line as one struct of options per command. options.cpp is the only file that knows cxxopts.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/result.hpp"
+#include "cli/arguments.hpp"
+#include "pipeline/options.hpp"
+#include "store/registry.hpp"
+
+namespace mailhaul::cli {
+
+/// What every command takes.
+struct GlobalOptions {
+  bool json = false, quiet = false, verbose = false, no_color = false;
+  std::string ledger;  ///< `--ledger`, or ""
+};
+
+/// What a run over two places takes.
+struct RunOptions {
+  std::string source, target;  ///< as typed, with a password in them if it was typed
+  pipeline::JobOptions job;
+  store::OpenOptions open;
+  std::uint64_t memory = 64ULL << 20;  ///< octets of mail held at once
+  std::string outcomes;                ///< a file, or ""
+};
+
+struct CopyOptions : RunOptions {};
+struct VerifyOptions : RunOptions {};
+struct LsOptions {
+  std::string location;
+};
+struct VersionOptions {};
+struct HelpOptions {
+  std::string topic;  ///< "" for the overview
+};
+
+struct CommandLine {
+  GlobalOptions global;
+  std::variant<HelpOptions, VersionOptions, LsOptions, CopyOptions, VerifyOptions> command;
+};
+
+/// Errors: usage, naming the option and what it takes.
+[[nodiscard]] Result<CommandLine> parse_command_line(const Arguments& arguments);
+/// `cxxopts 3.1.1`: for `mailhaul version`.
+[[nodiscard]] std::string option_parser_version();
+
+}  // namespace mailhaul::cli

@@ -1,0 +1,436 @@
+// The ledger's statements. Every one is prepared once and kept by the connection.
+#include "ledger/ledger.hpp"
+
+#include "base/checked.hpp"
+#include "ledger/schema.hpp"
+
+namespace mailhaul::ledger {
+namespace {
+
+Error about(Error error, const std::string& path) { return std::move(error).context("ledger " + path); }
+
+/// Puts a damaged database aside with its companions, so that nobody takes an empty one for it (durability.md 2.3).
+Status set_aside(files::FileSystem& fs, const std::string& path, std::int64_t wall_seconds) {
+  MH_TRY(files::Place place, fs.open_place(path, /*create_parents=*/false));
+  const std::string suffix = ".corrupt-" + std::to_string(wall_seconds);
+  for (const char* companion : {"", "-wal", "-shm"}) {
+    const std::string name = place.name + companion;
+    if (!place.parent->stat(name).ok()) continue;
+    MH_CHECK(place.parent->rename(name, *place.parent, name + suffix));
+  }
+  return place.parent->sync();
+}
+
+std::optional<Digest> column_optional_digest(const files::Stmt& row, int index) {
+  return row.column_is_null(index) ? std::nullopt : row.column_digest(index);
+}
+
+Digest digest_or_zero(const std::optional<Digest>& digest) { return digest.value_or(Digest{}); }
+
+/// A row of id, folder, key, eid, nid, claims, delivered, flags.
+Content content_of(const files::Stmt& row) {
+  return Content{row.column_int(0),
+                 row.column_int(1),
+                 row.column_text(2),
+                 digest_or_zero(row.column_digest(3)),
+                 digest_or_zero(row.column_digest(4)),
+                 row.column_int(5),
+                 row.column_int(6) != 0,
+                 static_cast<std::uint8_t>(row.column_int(7))};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Ledger>> Ledger::open(files::FileSystem& fs, const std::string& path, Mode mode,
+                                             std::string_view source, std::string_view target,
+                                             std::uint64_t random_instance, std::int64_t wall_seconds) {
+  using DbMode = files::Db::Mode;
+  const DbMode db_mode = mode == Mode::read_write  ? DbMode::read_write_create
+                         : mode == Mode::read_only ? DbMode::read_only
+                                                   : DbMode::temporary;
+  auto db = files::Db::open(fs, path, db_mode);
+  if (!db.ok()) {
+    if (db.error().kind == ErrorKind::damage && mode == Mode::read_write) {
+      MH_CHECK(set_aside(fs, path, wall_seconds));
+      Error error = about(std::move(db).error(), path);
+      error.hint = "it was renamed to " + path + ".corrupt-" + std::to_string(wall_seconds) +
+                   "; run again to build a new one by comparing contents with the target";
+      return error;
+    }
+    return about(std::move(db).error(), path);
+  }
+  std::unique_ptr<Ledger> ledger(new Ledger(std::move(db).value()));
+  if (mode == Mode::scratch && fs.stat(path).ok()) {
+    if (auto status = ledger->copy_from(path); !status.ok()) return about(std::move(status).error(), path);
+  }
+  if (auto status = ledger->set_up(source, target, random_instance, mode != Mode::read_only); !status.ok())
+    return about(std::move(status).error(), path);
+  return ledger;
+}
+
+Status Ledger::copy_from(const std::string& path) {
+  std::string quoted;
+  for (const char c : path) quoted += c == '\'' ? "''" : std::string(1, c);
+  MH_CHECK(db_->exec("ATTACH '" + quoted + "' AS kept"));
+  std::string copy = kSchema + "PRAGMA user_version=" + std::to_string(kSchemaVersion) + ";";
+  for (const char* table : {"meta", "source_folder", "target_folder", "content", "item", "intent"})
+    copy += "INSERT INTO main." + std::string(table) + " SELECT * FROM kept." + table + ";";
+  copy += "DETACH kept;";
+  return db_->exec(copy);
+}
+
+Status Ledger::set_up(std::string_view source, std::string_view target, std::uint64_t random_instance, bool writable) {
+  std::int64_t version = 0;
+  {
+    MH_TRY(files::Stmt query, db_->prepare("PRAGMA user_version"));
+    MH_TRY(const bool row, query.step());
+    version = row ? query.column_int(0) : 0;
+  }
+  if (version > kSchemaVersion)
+    return make_error(ErrorKind::usage, Scope::run, "was written by a newer mailhaul (schema " + std::to_string(version) + ")",
+                      "use that version, or another file with --ledger");
+  if (version == 0) {
+    if (!writable) return make_error(ErrorKind::usage, Scope::run, "holds no ledger yet");
+    MH_TRY(files::Tx tx, files::Tx::begin(*db_));
+    MH_CHECK(db_->exec(kSchema + "PRAGMA application_id=" + std::to_string(kApplicationId) +
+                       ";PRAGMA user_version=" + std::to_string(kSchemaVersion) + ";"));
+    MH_CHECK(set_meta("instance", to_hex(random_instance)));
+    MH_CHECK(set_meta("source", source));
+    MH_CHECK(set_meta("target", target));
+    MH_CHECK(set_meta("counter", "0"));
+    MH_CHECK(tx.commit());
+  }
+  MH_TRY(const auto known_source, meta("source"));
+  MH_TRY(const auto known_target, meta("target"));
+  if (known_source != source || known_target != target)
+    return make_error(ErrorKind::identity, Scope::run,
+                      "was made for another pair: " + known_source.value_or("?") + " -> " + known_target.value_or("?"),
+                      "leave --ledger out, or name another file");
+  MH_TRY(const auto instance, meta("instance"));
+  MH_TRY(const auto counter, meta("counter"));
+  const auto instance_number = parse_uint(instance.value_or(""), 16);
+  const auto counter_number = parse_uint(counter.value_or(""));
+  if (!instance_number || !counter_number)
+    return make_error(ErrorKind::damage, Scope::run, "has no instance number", "rename it and run again");
+  instance_ = *instance_number;
+  counter_ = saved_counter_ = *counter_number;
+  return {};
+}
+
+Result<std::optional<std::string>> Ledger::meta(std::string_view name) {
+  MH_TRY(files::Stmt query, db_->prepare("SELECT value FROM meta WHERE name=?1"));
+  query.bind(1, name);
+  MH_TRY(const bool row, query.step());
+  if (!row) return std::optional<std::string>();
+  return std::optional<std::string>(query.column_text(0));
+}
+
+Status Ledger::set_meta(std::string_view name, std::string_view value) {
+  MH_TRY(files::Stmt insert, db_->prepare("INSERT OR REPLACE INTO meta(name, value) VALUES(?1, ?2)"));
+  return insert.bind(1, name).bind(2, value).run();
+}
+
+Status Ledger::begin() {
+  if (tx_) return {};
+  MH_TRY(files::Tx tx, files::Tx::begin(*db_));
+  tx_.emplace(std::move(tx));
+  return {};
+}
+
+Status Ledger::commit() {
+  if (!tx_) return {};
+  if (counter_ != saved_counter_) MH_CHECK(set_meta("counter", std::to_string(counter_)));
+  saved_counter_ = counter_;
+  Status status = tx_->commit();
+  tx_.reset();
+  return status;
+}
+
+Result<SourceFolder> Ledger::source_folder(std::string_view path, std::string_view epoch) {
+  MH_TRY(auto found, find_source_folder(path));
+  if (!found) {
+    MH_TRY(files::Stmt insert, db_->prepare("INSERT INTO source_folder(path, epoch) VALUES(?1, ?2)"));
+    MH_CHECK(insert.bind(1, path).bind(2, epoch).run());
+    return SourceFolder{db_->last_id(), std::string(epoch), "", ""};
+  }
+  if (found->epoch == epoch) return *found;
+  // Keys of another epoch mean nothing: what they stood for stays known by content.
+  MH_CHECK(begin_listing());
+  MH_CHECK(end_listing(found->id));
+  MH_TRY(files::Stmt update, db_->prepare("UPDATE source_folder SET epoch=?2, state='' WHERE id=?1"));
+  MH_CHECK(update.bind(1, found->id).bind(2, epoch).run());
+  found->epoch = std::string(epoch);
+  found->state.clear();
+  return *found;
+}
+
+Result<std::optional<SourceFolder>> Ledger::find_source_folder(std::string_view path) {
+  MH_TRY(files::Stmt query, db_->prepare("SELECT id, epoch, state, target_path FROM source_folder WHERE path=?1"));
+  query.bind(1, path);
+  MH_TRY(const bool row, query.step());
+  if (!row) return std::optional<SourceFolder>();
+  return std::optional(SourceFolder{query.column_int(0), query.column_text(1), query.column_text(2), query.column_text(3)});
+}
+
+Status Ledger::set_source_state(RowId folder, std::string_view state) {
+  MH_TRY(files::Stmt update, db_->prepare("UPDATE source_folder SET state=?2 WHERE id=?1"));
+  return update.bind(1, folder).bind(2, state).run();
+}
+
+Status Ledger::set_target_path(RowId folder, std::string_view target_path) {
+  MH_TRY(files::Stmt update, db_->prepare("UPDATE source_folder SET target_path=?2 WHERE id=?1"));
+  return update.bind(1, folder).bind(2, target_path).run();
+}
+
+Result<TargetFolder> Ledger::target_folder(std::string_view path) {
+  {
+    MH_TRY(files::Stmt query, db_->prepare("SELECT id, state, watermark FROM target_folder WHERE path=?1"));
+    query.bind(1, path);
+    MH_TRY(const bool row, query.step());
+    if (row) return TargetFolder{query.column_int(0), query.column_text(1), query.column_blob(2)};
+  }
+  MH_TRY(files::Stmt insert, db_->prepare("INSERT INTO target_folder(path) VALUES(?1)"));
+  MH_CHECK(insert.bind(1, path).run());
+  return TargetFolder{db_->last_id(), "", ""};
+}
+
+Result<std::string> Ledger::target_folder_path(RowId folder) {
+  MH_TRY(files::Stmt query, db_->prepare("SELECT path FROM target_folder WHERE id=?1"));
+  query.bind(1, folder);
+  MH_TRY(const bool row, query.step());
+  if (!row) return make_error(ErrorKind::damage, Scope::run, "ledger " + db_->path() + " names a folder it does not know");
+  return query.column_text(0);
+}
+
+Status Ledger::set_target_state(RowId folder, std::string_view state) {
+  MH_TRY(files::Stmt update, db_->prepare("UPDATE target_folder SET state=?2 WHERE id=?1"));
+  return update.bind(1, folder).bind(2, state).run();
+}
+
+Status Ledger::set_watermark(RowId folder, std::string_view watermark) {
+  MH_TRY(files::Stmt update, db_->prepare("UPDATE target_folder SET watermark=?2 WHERE id=?1"));
+  return update.bind(1, folder).bind_blob(2, as_octets(watermark)).run();
+}
+
+Result<std::optional<KnownItem>> Ledger::find_item(RowId folder, std::string_view key) {
+  MH_TRY(files::Stmt query, db_->prepare("SELECT done, content FROM item WHERE folder=?1 AND key=?2"));
+  query.bind(1, folder).bind(2, key);
+  MH_TRY(const bool row, query.step());
+  if (!row) return std::optional<KnownItem>();
+  return std::optional(KnownItem{static_cast<Done>(query.column_int(0)), query.column_int(1)});
+}
+
+Result<DoneCounts> Ledger::count_items(RowId folder) {
+  DoneCounts counts;
+  MH_TRY(files::Stmt query, db_->prepare("SELECT done, count(*) FROM item WHERE folder=?1 GROUP BY done"));
+  query.bind(1, folder);
+  for (;;) {
+    MH_TRY(const bool row, query.step());
+    if (!row) return counts;
+    const auto count = static_cast<std::uint64_t>(query.column_int(1));
+    switch (static_cast<Done>(query.column_int(0))) {
+      case Done::copied: counts.copied = count; break;
+      case Done::adopted: counts.adopted = count; break;
+      case Done::duplicate: counts.duplicate = count; break;
+      case Done::loose_duplicate: counts.loose_duplicate = count; break;
+    }
+  }
+}
+
+Status Ledger::for_each_item(RowId folder, const std::function<Status(std::string_view key, KnownItem)>& sink) {
+  MH_TRY(files::Stmt query, db_->prepare("SELECT key, done, content FROM item WHERE folder=?1"));
+  query.bind(1, folder);
+  for (;;) {
+    MH_TRY(const bool row, query.step());
+    if (!row) return {};
+    MH_CHECK(sink(query.column_text(0), KnownItem{static_cast<Done>(query.column_int(1)), query.column_int(2)}));
+  }
+}
+
+Status Ledger::add_claims(RowId content, std::int64_t change) {
+  MH_TRY(files::Stmt update, db_->prepare("UPDATE content SET claims=claims+?2, ours=1 WHERE id=?1"));
+  return update.bind(1, content).bind(2, change).run();
+}
+
+Status Ledger::record_item(RowId folder, std::string_view key, Done done, RowId content_id) {
+  MH_CHECK(forget_item(folder, key));
+  MH_TRY(files::Stmt insert, db_->prepare("INSERT INTO item(folder, key, done, content) VALUES(?1, ?2, ?3, ?4)"));
+  MH_CHECK(insert.bind(1, folder).bind(2, key).bind(3, static_cast<std::int64_t>(done)).bind(4, content_id).run());
+  return add_claims(content_id, 1);
+}
+
+Status Ledger::forget_item(RowId folder, std::string_view key) {
+  MH_TRY(const auto known, find_item(folder, key));
+  if (!known) return {};
+  MH_CHECK(add_claims(known->content, -1));
+  MH_TRY(files::Stmt erase, db_->prepare("DELETE FROM item WHERE folder=?1 AND key=?2"));
+  return erase.bind(1, folder).bind(2, key).run();
+}
+
+Status Ledger::begin_listing() {
+  return db_->exec("CREATE TEMP TABLE IF NOT EXISTS listed(key TEXT PRIMARY KEY) WITHOUT ROWID; DELETE FROM temp.listed");
+}
+
+Status Ledger::note_listed(std::string_view key) {
+  MH_TRY(files::Stmt insert, db_->prepare("INSERT OR IGNORE INTO temp.listed(key) VALUES(?1)"));
+  return insert.bind(1, key).run();
+}
+
+Status Ledger::end_listing(RowId folder) {
+  {
+    MH_TRY(files::Stmt update,
+           db_->prepare("UPDATE content SET claims=claims-gone.n FROM (SELECT content AS id, count(*) AS n FROM item "
+                        "WHERE folder=?1 AND key NOT IN (SELECT key FROM temp.listed) GROUP BY content) AS gone "
+                        "WHERE content.id=gone.id"));
+    MH_CHECK(update.bind(1, folder).run());
+  }
+  MH_TRY(files::Stmt erase, db_->prepare("DELETE FROM item WHERE folder=?1 AND key NOT IN (SELECT key FROM temp.listed)"));
+  MH_CHECK(erase.bind(1, folder).run());
+  return db_->exec("DELETE FROM temp.listed");
+}
+
+Result<std::vector<Content>> Ledger::contents(std::string_view where, RowId target_folder, const Digest& digest) {
+  std::vector<Content> found;
+  MH_TRY(files::Stmt query, db_->prepare("SELECT id, folder, key, eid, coalesce(nid, eid), claims, delivered, flags FROM content WHERE " +
+                                         std::string(where) + "=?1 AND (?2=0 OR folder=?2) ORDER BY id"));
+  query.bind_blob(1, digest.octets()).bind(2, target_folder);
+  for (;;) {
+    MH_TRY(const bool row, query.step());
+    if (!row) return found;
+    found.push_back(content_of(query));
+  }
+}
+
+Result<std::vector<Content>> Ledger::contents_by_eid(RowId target_folder, const Digest& eid) {
+  return contents("eid", target_folder, eid);
+}
+
+Result<std::vector<Content>> Ledger::contents_by_mail_key(RowId target_folder, const Digest& mail_key) {
+  return contents("mail_key", target_folder, mail_key);
+}
+
+Result<std::optional<Content>> Ledger::content_by_key(RowId target_folder, std::string_view key) {
+  std::int64_t id = 0;
+  {
+    MH_TRY(files::Stmt query, db_->prepare("SELECT id FROM content WHERE folder=?1 AND key=?2"));
+    query.bind(1, target_folder).bind(2, key);
+    MH_TRY(const bool row, query.step());
+    if (!row) return std::optional<Content>();
+    id = query.column_int(0);
+  }
+  return content(id);
+}
+
+Result<std::optional<Content>> Ledger::content(RowId id) {
+  MH_TRY(files::Stmt query, db_->prepare("SELECT id, folder, key, eid, coalesce(nid, eid), claims, delivered, flags FROM content "
+                                         "WHERE id=?1"));
+  query.bind(1, id);
+  MH_TRY(const bool row, query.step());
+  if (!row) return std::optional<Content>();
+  return std::optional(content_of(query));
+}
+
+Result<bool> Ledger::has_mail_key(RowId content_id) {
+  MH_TRY(files::Stmt query, db_->prepare("SELECT mail_key IS NOT NULL FROM content WHERE id=?1"));
+  query.bind(1, content_id);
+  MH_TRY(const bool row, query.step());
+  return row && query.column_int(0) != 0;
+}
+
+Result<RowId> Ledger::add_content(RowId target_folder, std::string_view key, const Digest& eid, const Digest& nid,
+                                  const std::optional<Digest>& mail_key) {
+  MH_TRY(files::Stmt insert,
+         db_->prepare("INSERT INTO content(folder, key, eid, nid, mail_key) VALUES(?1, nullif(?2, ''), ?3, ?4, ?5)"));
+  insert.bind(1, target_folder).bind(2, key).bind_blob(3, eid.octets());
+  if (nid == eid)
+    insert.bind_null(4);
+  else
+    insert.bind_blob(4, nid.octets());
+  if (mail_key)
+    insert.bind_blob(5, mail_key->octets());
+  else
+    insert.bind_null(5);
+  MH_CHECK(insert.run());
+  return db_->last_id();
+}
+
+Status Ledger::mark_delivered(RowId content_id, std::uint8_t flags) {
+  MH_TRY(files::Stmt update, db_->prepare("UPDATE content SET delivered=1, flags=?2 WHERE id=?1"));
+  return update.bind(1, content_id).bind(2, static_cast<std::int64_t>(flags)).run();
+}
+
+Status Ledger::set_nid(RowId content_id, const Digest& nid) {
+  MH_TRY(files::Stmt update, db_->prepare("UPDATE content SET nid=?2 WHERE id=?1"));
+  return update.bind(1, content_id).bind_blob(2, nid.octets()).run();
+}
+
+Status Ledger::set_mail_key(RowId content_id, const Digest& mail_key) {
+  MH_TRY(files::Stmt update, db_->prepare("UPDATE content SET mail_key=?2 WHERE id=?1"));
+  return update.bind(1, content_id).bind_blob(2, mail_key.octets()).run();
+}
+
+Status Ledger::locate_content(RowId content_id, std::string_view key) {
+  MH_TRY(files::Stmt update, db_->prepare("UPDATE content SET key=nullif(?2, '') WHERE id=?1"));
+  return update.bind(1, content_id).bind(2, key).run();
+}
+
+Status Ledger::unlocate_unlisted(RowId target_folder) {
+  MH_TRY(files::Stmt update, db_->prepare("UPDATE content SET key=NULL WHERE folder=?1 AND key IS NOT NULL AND key NOT IN "
+                                          "(SELECT key FROM temp.listed)"));
+  MH_CHECK(update.bind(1, target_folder).run());
+  // A foreign message that is gone proves nothing any more. What was once ours stays: delivered once is done.
+  MH_TRY(files::Stmt erase, db_->prepare("DELETE FROM content WHERE folder=?1 AND key IS NULL AND ours=0"));
+  MH_CHECK(erase.bind(1, target_folder).run());
+  return db_->exec("DELETE FROM temp.listed");
+}
+
+Status Ledger::add_intent(const Intent& intent) {
+  MH_TRY(files::Stmt insert, db_->prepare("INSERT INTO intent(counter, instance, source_folder, key, target_folder, nid, eid, "
+                                          "mail_key, crlf_size) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"));
+  insert.bind(1, static_cast<std::int64_t>(intent.counter))
+      .bind(2, static_cast<std::int64_t>(intent.instance))
+      .bind(3, intent.source_folder)
+      .bind(4, intent.key)
+      .bind(5, intent.target_folder)
+      .bind_blob(6, intent.nid.octets())
+      .bind_blob(7, intent.eid.octets());
+  if (intent.mail_key)
+    insert.bind_blob(8, intent.mail_key->octets());
+  else
+    insert.bind_null(8);
+  return insert.bind(9, static_cast<std::int64_t>(intent.crlf_size)).run();
+}
+
+Status Ledger::drop_intent(std::uint64_t instance, std::uint64_t counter) {
+  MH_TRY(files::Stmt erase, db_->prepare("DELETE FROM intent WHERE counter=?1 AND instance=?2"));
+  return erase.bind(1, static_cast<std::int64_t>(counter)).bind(2, static_cast<std::int64_t>(instance)).run();
+}
+
+Result<std::vector<Intent>> Ledger::intents() {
+  std::vector<Intent> found;
+  MH_TRY(files::Stmt query, db_->prepare("SELECT counter, instance, source_folder, key, target_folder, nid, eid, mail_key, "
+                                         "crlf_size FROM intent ORDER BY target_folder, counter"));
+  for (;;) {
+    MH_TRY(const bool row, query.step());
+    if (!row) return found;
+    Intent intent;
+    intent.counter = static_cast<std::uint64_t>(query.column_int(0));
+    intent.instance = static_cast<std::uint64_t>(query.column_int(1));
+    intent.source_folder = query.column_int(2);
+    intent.key = query.column_text(3);
+    intent.target_folder = query.column_int(4);
+    intent.nid = digest_or_zero(query.column_digest(5));
+    intent.eid = digest_or_zero(query.column_digest(6));
+    intent.mail_key = column_optional_digest(query, 7);
+    intent.crlf_size = static_cast<std::uint64_t>(query.column_int(8));
+    found.push_back(std::move(intent));
+  }
+}
+
+Result<bool> Ledger::has_intent(RowId source_folder, std::string_view key) {
+  MH_TRY(files::Stmt query, db_->prepare("SELECT 1 FROM intent WHERE source_folder=?1 AND key=?2"));
+  query.bind(1, source_folder).bind(2, key);
+  return query.step();
+}
+
+}  // namespace mailhaul::ledger

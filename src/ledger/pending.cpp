@@ -1,0 +1,91 @@
+// The temporary table of messages to read.
+#include "ledger/pending.hpp"
+
+#include "base/strings.hpp"
+
+namespace mailhaul::ledger {
+namespace {
+
+constexpr std::int64_t kNoZone = 100'000;  // beyond any zone in minutes
+
+}  // namespace
+
+std::string pack_words(const std::vector<std::string>& words) { return join(words, "\n"); }
+
+std::vector<std::string> unpack_words(const std::string& text) {
+  return text.empty() ? std::vector<std::string>() : split(text, '\n');
+}
+
+Result<std::unique_ptr<PendingTable>> PendingTable::make(files::FileSystem& fs) {
+  MH_TRY(auto db, files::Db::open(fs, "", files::Db::Mode::temporary));
+  MH_CHECK(db->exec("CREATE TABLE pending(number INTEGER PRIMARY KEY, folder INTEGER, key TEXT, locator TEXT, object_id TEXT, "
+                    "size INTEGER, flags INTEGER, keywords TEXT, labels TEXT, received INTEGER, zone INTEGER, "
+                    "complete INTEGER)"));
+  return std::unique_ptr<PendingTable>(new PendingTable(std::move(db)));
+}
+
+Status PendingTable::begin() {
+  MH_TRY(files::Tx tx, files::Tx::begin(*db_));
+  tx_.emplace(std::move(tx));
+  return {};
+}
+
+Status PendingTable::end() {
+  Status status = tx_->commit();
+  tx_.reset();
+  return status;
+}
+
+Status PendingTable::add(const PendingItem& item) {
+  MH_TRY(files::Stmt insert,
+         db_->prepare("INSERT INTO pending VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"));
+  insert.bind(1, static_cast<std::int64_t>(count_))
+      .bind(2, static_cast<std::int64_t>(item.folder))
+      .bind(3, item.key)
+      .bind_blob(4, as_octets(item.locator))
+      .bind_blob(5, as_octets(item.object_id))
+      .bind(6, item.size)
+      .bind(7, static_cast<std::int64_t>(item.meta.flags.bits()))
+      .bind_blob(8, as_octets(pack_words(item.meta.keywords)))
+      .bind_blob(9, as_octets(pack_words(item.meta.labels)));
+  if (item.meta.received) {
+    const auto& zone = item.meta.received->zone;
+    insert.bind(10, static_cast<std::int64_t>(item.meta.received->instant.time_since_epoch().count()))
+        .bind(11, zone ? static_cast<std::int64_t>(zone->count()) : kNoZone);
+  } else {
+    insert.bind_null(10).bind_null(11);
+  }
+  MH_CHECK(insert.bind(12, item.meta_complete ? 1 : 0).run());
+  ++count_;
+  return {};
+}
+
+Result<std::vector<PendingItem>> PendingTable::read(std::uint64_t from, std::size_t limit) {
+  std::vector<PendingItem> items;
+  MH_TRY(files::Stmt query, db_->prepare("SELECT * FROM pending WHERE number>=?1 ORDER BY number LIMIT ?2"));
+  query.bind(1, static_cast<std::int64_t>(from)).bind(2, static_cast<std::int64_t>(limit));
+  for (;;) {
+    MH_TRY(const bool row, query.step());
+    if (!row) return items;
+    PendingItem item;
+    item.number = static_cast<std::uint64_t>(query.column_int(0));
+    item.folder = static_cast<std::uint32_t>(query.column_int(1));
+    if (!items.empty() && items.front().folder != item.folder) return items;
+    item.key = query.column_text(2);
+    item.locator = query.column_blob(3);
+    item.object_id = query.column_blob(4);
+    item.size = query.column_int(5);
+    item.meta.flags = mail::Flags(static_cast<std::uint8_t>(query.column_int(6)));
+    item.meta.keywords = unpack_words(query.column_blob(7));
+    item.meta.labels = unpack_words(query.column_blob(8));
+    if (!query.column_is_null(9)) {
+      mail::ReceivedDate date{Instant(std::chrono::seconds(query.column_int(9))), std::nullopt};
+      if (query.column_int(10) != kNoZone) date.zone = std::chrono::minutes(query.column_int(10));
+      item.meta.received = date;
+    }
+    item.meta_complete = query.column_int(11) != 0;
+    items.push_back(std::move(item));
+  }
+}
+
+}  // namespace mailhaul::ledger

@@ -1,0 +1,325 @@
+// The steps of a copy.
+#include "pipeline/copy_run.hpp"
+
+#include <thread>
+#include <utility>
+
+namespace mailhaul::pipeline {
+namespace {
+
+// The queue between reading and writing: a few batches. More would only hold memory, for the disk is the slower side.
+constexpr std::uint64_t kQueueOctets = 16ULL << 20;
+constexpr std::size_t kQueueMessages = 512;
+// house.md: a batch waits at most 200 ms for more.
+constexpr auto kBatchPatience = std::chrono::milliseconds(200);
+
+store::Services with(const store::Services& services, store::Events& events, files::Spool& spool) {
+  return {services.clock, services.fs, spool, services.cancel, events, services.random};
+}
+
+Error interrupted() {
+  return make_error(ErrorKind::interrupted, Scope::run, "interrupted", "run the same command again to go on", Retry::later);
+}
+
+}  // namespace
+
+Report run_copy(const Job& job, Observer& observer) { return CopyRun(job, observer).run(); }
+
+CopyRun::CopyRun(const Job& job, Observer& observer)
+    : job_(job),
+      options_(job.options),
+      observer_(observer),
+      notes_(job.services.events),
+      services_(with(job.services, notes_, job.services.spool)),
+      index_services_(with(job.services, notes_, job.facts_spool)),
+      account_(report_, observer) {}
+
+Report CopyRun::run() {
+  const auto start = services_.clock.steady();
+  report_.command = "copy";
+  report_.source = job_.source.text();
+  report_.target = job_.target.text();
+  report_.dry_run = options_.dry_run;
+  if (auto status = execute(); !status.ok()) {
+    report_.exit = exit_code(status.error(), error_side_);
+    report_.error = std::move(status).error();
+  }
+  finish();
+  report_.seconds = std::chrono::duration<double>(services_.clock.steady() - start).count();
+  return std::move(report_);
+}
+
+Status CopyRun::on(Side side, Status status) {
+  if (!status.ok()) error_side_ = side;
+  return status;
+}
+
+void CopyRun::progress(Progress::Phase phase, const std::string& folder) {
+  progress_.phase = phase;
+  progress_.folder = folder;
+  progress_.total = report_.counts.listed;
+  progress_.done = account_.done();
+  progress_.copied = report_.counts.copied;
+  progress_.failed = report_.counts.failed;
+  observer_.on_progress(progress_);
+}
+
+Status CopyRun::execute() {
+  progress(Progress::Phase::connecting);
+  MH_CHECK(prepare());
+  MH_CHECK(plan_folders());
+  MH_CHECK(recover());
+  for (std::uint32_t i = 0; i < map_.folders.size(); ++i) {
+    if (services_.cancel.requested()) return interrupted();
+    MH_CHECK(list_folder(i));
+  }
+  return transfer();
+}
+
+Status CopyRun::prepare() {
+  MH_TRY(source_descriptor_, job_.registry.find(job_.source));
+  MH_TRY(target_descriptor_, job_.registry.find(job_.target));
+  if (source_descriptor_->open_source == nullptr || target_descriptor_->open_target == nullptr)
+    return make_error(ErrorKind::unsupported, Scope::run,
+                      (source_descriptor_->open_source == nullptr ? job_.source.text() + " cannot be read"
+                                                                  : job_.target.text() + " cannot be written"));
+  MH_TRY(identities_, identify(job_, *source_descriptor_, *target_descriptor_));
+  auto source = source_descriptor_->open_source(job_.source, services_, job_.open);
+  if (!source.ok()) return on(Side::source, std::move(source).error());
+  source_ = std::move(source).value();
+  MH_TRY(target_caps_, target_descriptor_->target_caps(job_.target, services_));
+
+  const std::string path = job_.ledger_file.empty()
+                               ? ledger::ledger_path(job_.ledger_directory, identities_.source, identities_.target)
+                               : job_.ledger_file;
+  if (!options_.dry_run) {
+    MH_TRY(lock_, ledger::PairLock::acquire(services_.fs, job_.ledger_directory, path, identities_.target, services_.clock));
+  }
+  MH_TRY(ledger_, ledger::Ledger::open(services_.fs, path,
+                                       options_.dry_run ? ledger::Ledger::Mode::scratch : ledger::Ledger::Mode::read_write,
+                                       identities_.source, identities_.target, services_.random.next(),
+                                       std::chrono::system_clock::to_time_t(services_.clock.wall())));
+  deliverer_ = std::make_unique<Deliverer>(*ledger_, [this](Delivered delivered) { return settled(std::move(delivered)); });
+  deliverer_->set_update_done([this](const store::Ack& ack) {
+    if (std::holds_alternative<store::Stored>(ack.verdict))
+      ++report_.counts.updated;
+    else
+      ++report_.counts.lost_flags;
+  });
+  MH_TRY(pending_, ledger::PendingTable::make(services_.fs));
+  return {};
+}
+
+Status CopyRun::plan_folders() {
+  auto folders = collect_folders(*source_);
+  if (!folders.ok()) return on(Side::source, std::move(folders).error());
+  TargetNames names;
+  names.separator = target_caps_.separator;
+  auto there = open_existing(*target_descriptor_, job_.target, index_services_, job_.open);
+  if (!there.ok()) return on(Side::target, std::move(there).error());
+  target_source_ = std::move(there).value();
+  if (target_source_) {
+    auto target_folders = collect_folders(*target_source_);
+    if (!target_folders.ok()) return on(Side::target, std::move(target_folders).error());
+    names.folders = std::move(target_folders).value();
+  }
+  std::optional<Error> ledger_error;
+  const auto earlier = [&](const std::string& path) -> std::optional<std::string> {
+    auto known = ledger_->find_source_folder(path);
+    if (!known.ok()) {
+      ledger_error = std::move(known).error();
+      return std::nullopt;
+    }
+    if (!*known || (*known)->target_path.empty()) return std::nullopt;
+    return (*known)->target_path;
+  };
+  MH_TRY(map_, map_folders(*folders, names, options_.selection, options_.rules, earlier));
+  if (ledger_error) return *ledger_error;
+  report_.name_changes = map_.name_changes;
+  for (const auto& view : map_.skipped_views)
+    notes_.note({store::Note::Weight::info, view, "skipped: it shows mail that lies in other folders (name it with --folder)"});
+  if (target_source_)
+    index_ = std::make_unique<TargetIndex>(*ledger_, *target_source_, std::move(names.folders), options_.dedup, services_.fs);
+  states_.resize(map_.folders.size());
+  for (const auto& plan : map_.folders) {
+    source_folders_.push_back(&plan.source);
+    account_.add_folder(plan.source.path.text(), plan.target.text());
+  }
+  return {};
+}
+
+bool CopyRun::reconsider(ledger::Done done) const {
+  // A twin by a looser rule than today's is a message that was never brought over.
+  if (done == ledger::Done::duplicate) return options_.dedup == Dedup::none;
+  if (done == ledger::Done::loose_duplicate) return options_.dedup == Dedup::none || options_.dedup == Dedup::exact;
+  return false;
+}
+
+Status CopyRun::list_folder(std::uint32_t index) {
+  const store::FolderInfo& folder = map_.folders[index].source;
+  FolderState& state = states_[index];
+  const std::string name = folder.path.text();
+  progress(Progress::Phase::listing, name);
+  MH_TRY(const auto found, ledger_->find_source_folder(name));
+  if (found && found->epoch == folder.epoch) {
+    state.known = *found;
+    MH_TRY(const auto counts, ledger_->count_items(found->id));
+    const bool twins_again = (counts.duplicate != 0 && reconsider(ledger::Done::duplicate)) ||
+                             (counts.loose_duplicate != 0 && reconsider(ledger::Done::loose_duplicate));
+    if (twins_again) state.known.state.clear();
+    if (!state.known.state.empty() && state.known.state == folder.state && folder.covers.new_mail) return count_known(index);
+  } else {
+    MH_CHECK(ledger_->begin());
+    MH_TRY(state.known, ledger_->source_folder(name, folder.epoch));
+    MH_CHECK(ledger_->commit());
+  }
+
+  MH_CHECK(ledger_->begin());
+  MH_CHECK(ledger_->begin_listing());
+  std::uint64_t known_listed = 0;
+  ListSinks sinks;
+  sinks.accept = [&](const store::Item& item) -> Result<bool> {
+    if (services_.cancel.requested()) return interrupted();
+    MH_TRY(const auto known, ledger_->find_item(state.known.id, item.key));
+    if (known && !reconsider(known->done)) {
+      ++known_listed;
+      MH_CHECK(ledger_->note_listed(item.key));
+      return false;
+    }
+    if (known) MH_CHECK(ledger_->forget_item(state.known.id, item.key));
+    if (intents_left_) {
+      MH_TRY(const bool in_doubt, ledger_->has_intent(state.known.id, item.key));
+      if (in_doubt) {
+        MH_CHECK(account_.listed_done(index, {name, item.key, "", Outcome::unknown, "", "delivery in doubt", ""}));
+        return false;
+      }
+    }
+    if (options_.selection.has_dates() && item.meta.received && date_excludes(item.meta)) {
+      MH_CHECK(account_.listed_done(index, {name, item.key, "", Outcome::filtered, "", "received date", ""}));
+      return false;
+    }
+    account_.listed_open(index);
+    if (report_.counts.listed % 256 == 0) progress(Progress::Phase::listing, name);
+    return true;
+  };
+  sinks.gone = [&](const store::Key& key) { return ledger_->forget_item(state.known.id, key); };
+  sinks.bad = [&](const store::Key& key, Error error) {
+    return account_.listed_done(index, {name, key, "", Outcome::failed, "", error.what, ""});
+  };
+  const auto since = state.known.state.empty() ? std::nullopt : std::optional(state.known.state);
+  auto end = list_into(*source_, folder, since, *pending_, index, sinks);
+  if (!end.ok()) {
+    // A folder that cannot be listed takes the run with it only when the session is gone: the others go on.
+    if (end.error().scope == Scope::run || end.error().scope == Scope::session)
+      return on(Side::source, std::move(end).error());
+    notes_.note({store::Note::Weight::doubtful, name, end.error().what});
+    state.listed_state.clear();
+    report_.exit = worse_exit(report_.exit, exit_code(end.error(), Side::source));
+    return ledger_->commit();
+  }
+  state.listed_state = end->state;
+  if (end->complete) {
+    MH_TRY(const auto counts, ledger_->count_items(state.known.id));
+    if (counts.copied + counts.adopted + counts.duplicate + counts.loose_duplicate != known_listed)
+      MH_CHECK(ledger_->end_listing(state.known.id));
+  }
+  MH_CHECK(ledger_->commit());
+  return count_known(index);
+}
+
+/// Messages that the ledger knows: present, or twins as before. Whether listed or covered by an equal state.
+Status CopyRun::count_known(std::uint32_t index) {
+  const ledger::SourceFolder& folder = states_[index].known;
+  MH_TRY(const auto counts, ledger_->count_items(folder.id));
+  account_.known(index, Outcome::present, counts.copied + counts.adopted);
+  account_.known(index, Outcome::duplicate, counts.duplicate + counts.loose_duplicate);
+  if (!observer_.wants_outcomes()) return {};
+  const std::string name = map_.folders[index].source.path.text();
+  return ledger_->for_each_item(folder.id, [&](std::string_view key, ledger::KnownItem item) -> Status {
+    MH_TRY(const auto content, ledger_->content(item.content));
+    const bool twin = item.done == ledger::Done::duplicate || item.done == ledger::Done::loose_duplicate;
+    return observer_.on_outcome({name, std::string(key), content ? to_hex(content->nid.octets()) : "",
+                                 twin ? Outcome::duplicate : Outcome::present, content ? content->key : "",
+                                 "delivered by an earlier run", ""});
+  });
+}
+
+Status CopyRun::transfer() {
+  if (pending_->count() == 0) return {};
+  if (!target_caps_.many_folders) {
+    std::size_t with_mail = 0;
+    for (const auto& line : report_.folders) with_mail += line.listed != 0 ? 1 : 0;
+    if (with_mail > 1)
+      return make_error(ErrorKind::usage, Scope::run,
+                        job_.target.text() + " is one folder, but the source has mail in " + std::to_string(with_mail),
+                        "end the path with '/' for a tree of folders, or choose one with --folder");
+  }
+  MH_CHECK(open_target());
+  FetchQueue queue(kQueueOctets, kQueueMessages);
+  Reader reader(*source_, *pending_, source_folders_, [&queue](Fetched fetched) { return queue.push(std::move(fetched)); });
+  std::thread reading([&] { queue.finish(reader.run()); });
+  Status status = take_from(queue);
+  queue.close();
+  reading.join();
+  return status;
+}
+
+Status CopyRun::take_from(FetchQueue& queue) {
+  for (;;) {
+    if (services_.cancel.requested()) return interrupted();
+    Fetched fetched;
+    switch (queue.pop(fetched, kBatchPatience)) {
+      case FetchQueue::State::item:
+        MH_CHECK(on(Side::target, handle(std::move(fetched))));
+        break;
+      case FetchQueue::State::idle:
+        MH_CHECK(on(Side::target, deliverer_->drain()));
+        break;
+      case FetchQueue::State::finished: {
+        // What was read is delivered also when the source broke off.
+        Status source_end = on(Side::source, queue.end_status());
+        do {
+          MH_CHECK(on(Side::target, deliverer_->drain()));
+          MH_CHECK(on(Side::target, work_off()));
+        } while (deliverer_->unanswered() != 0 || !parked_.empty() || !to_retry_.empty());
+        return source_end;
+      }
+    }
+    MH_CHECK(on(Side::target, work_off()));
+    progress(Progress::Phase::copying);
+  }
+}
+
+/// After whatever end: what was acknowledged is recorded, what was not is in doubt.
+Status CopyRun::settle_leftovers() {
+  if (!ledger_ || !deliverer_) return {};
+  if (target_ && !fatal_) (void)target_->flush();  // its acks count; its failure shows as doubt below
+  MH_CHECK(deliverer_->record());
+  for (const auto& delivery : deliverer_->take_unanswered())
+    MH_CHECK(settle(delivery, Outcome::unknown, "the target gave no answer"));
+  target_.reset();
+  MH_CHECK(ledger_->begin());
+  for (std::size_t i = 0; i < states_.size(); ++i) {
+    const FolderState& state = states_[i];
+    if (state.known.id == 0 || !account_.all_done(i) || state.listed_state == state.known.state) continue;
+    if (state.listed_state.empty()) continue;
+    MH_CHECK(ledger_->set_source_state(state.known.id, state.listed_state));
+  }
+  return ledger_->commit();
+}
+
+void CopyRun::finish() {
+  progress(Progress::Phase::finishing);
+  const auto add_error = [this](Status status) {
+    if (status.ok()) return;
+    report_.exit = worse_exit(report_.exit, exit_code(status.error(), error_side_));
+    if (!report_.error) report_.error = std::move(status).error();
+  };
+  add_error(settle_leftovers());
+  add_error(account_.close());
+  notes_.give_to(report_);
+  if (report_.counts.failed != 0 || report_.counts.altered != 0) report_.exit = worse_exit(report_.exit, 3);
+  if (report_.counts.unknown != 0) report_.exit = worse_exit(report_.exit, 8);
+}
+
+}  // namespace mailhaul::pipeline

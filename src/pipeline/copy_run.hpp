@@ -1,0 +1,109 @@
+// One run of `copy`: recover, list, read, decide, deliver, account.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ledger/ledger.hpp"
+#include "ledger/pending.hpp"
+#include "ledger/place.hpp"
+#include "pipeline/account.hpp"
+#include "pipeline/delivery.hpp"
+#include "pipeline/fetch_queue.hpp"
+#include "pipeline/folder_map.hpp"
+#include "pipeline/jobs.hpp"
+#include "pipeline/places.hpp"
+#include "pipeline/target_index.hpp"
+
+namespace mailhaul::pipeline {
+
+/// Used once. Lives on the run's main thread; a second thread only reads the source into a queue.
+class CopyRun {
+ public:
+  CopyRun(const Job& job, Observer& observer);
+  Report run();
+
+ private:
+  /// What the run knows of one selected source folder.
+  struct FolderState {
+    ledger::SourceFolder known;
+    std::string listed_state;  ///< to be remembered when everything in it is done
+    TargetFolder* target = nullptr;
+    std::optional<Error> broken;  ///< its messages cannot be delivered
+  };
+
+  // copy_run.cpp: the steps
+  Status execute();
+  Status prepare();
+  Status plan_folders();
+  Status list_folder(std::uint32_t index);
+  Status count_known(std::uint32_t index);
+  [[nodiscard]] bool reconsider(ledger::Done done) const;
+  Status transfer();
+  Status take_from(FetchQueue& queue);
+  Status settle_leftovers();
+  void finish();
+  void progress(Progress::Phase phase, const std::string& folder = {});
+  /// Remembers on which side an Error arose, for the exit code.
+  Status on(Side side, Status status);
+
+  // copy_target.cpp: the target's side
+  Status open_target();
+  Status recover();
+  Status recover_folder(ledger::RowId folder, const std::vector<ledger::Intent>& intents);
+  Status open_folder(std::uint32_t index);
+
+  // copy_decide.cpp: one message
+  Status handle(Fetched fetched);
+  Status decide(Delivery delivery);
+  Status adopt(const Delivery& delivery, const ledger::Content& content);
+  Status note_twin(const Delivery& delivery, const ledger::Content& content, bool loose);
+  Status add_twin_flags(const Delivery& delivery, const ledger::Content& content);
+  Status settled(Delivered delivered);
+  Status work_off();
+  Status settle(const Delivery& delivery, Outcome outcome, std::string reason, std::string target_key = {},
+                std::string twin = {});
+  [[nodiscard]] bool date_excludes(const mail::Meta& meta) const;
+
+  const Job& job_;
+  const JobOptions& options_;
+  Observer& observer_;
+  NoteCollector notes_;
+  store::Services services_;        ///< the job's, with our notes
+  store::Services index_services_;  ///< the same, with the spool that keeps facts only
+  Report report_;
+  Account account_;
+  Side error_side_ = Side::none;
+  Progress progress_;
+
+  const store::Descriptor* source_descriptor_ = nullptr;
+  const store::Descriptor* target_descriptor_ = nullptr;
+  Identities identities_;
+  store::Caps target_caps_;
+  std::unique_ptr<ledger::PairLock> lock_;
+  std::unique_ptr<ledger::Ledger> ledger_;
+  std::unique_ptr<store::Source> source_;
+  std::unique_ptr<store::Source> target_source_;
+  std::unique_ptr<TargetIndex> index_;
+  std::unique_ptr<Deliverer> deliverer_;
+  std::unique_ptr<store::Target> target_;
+
+  FolderMap map_;
+  std::vector<FolderState> states_;
+  std::vector<const store::FolderInfo*> source_folders_;
+  std::unique_ptr<ledger::PendingTable> pending_;
+  std::map<std::string, std::unique_ptr<TargetFolder>> target_folders_;  ///< by the target's own spelling
+  bool intents_left_ = false;
+  std::uint64_t uncommitted_ = 0;
+
+  std::deque<Delivery> parked_;    ///< twins of messages under way
+  std::uint64_t parked_octets_ = 0;
+  std::deque<Delivery> to_retry_;  ///< refused, but another try can help
+  std::optional<Error> fatal_;     ///< a refusal that ends the run
+};
+
+}  // namespace mailhaul::pipeline

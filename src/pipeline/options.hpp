@@ -1,0 +1,44 @@
+// What a run is told: selection, names, deduplication.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "mail/folder_path.hpp"
+
+namespace mailhaul::pipeline {
+
+/// Which messages count as twins within a scope (docs/design/identity.md).
+enum class Dedup { none, exact, mail, message_id };
+enum class DedupScope { folder, account };
+
+/// Which messages a run is about. Empty `folders` = all but views.
+struct Selection {
+  std::vector<std::string> folders, exclude;  ///< globs over FolderPath::text(); `*` crosses '/'
+  std::optional<Instant> since, before;       ///< by received date: since <= date < before
+
+  [[nodiscard]] bool has_dates() const { return since.has_value() || before.has_value(); }
+};
+
+/// How source folders are named at the target.
+struct FolderRules {
+  std::vector<std::pair<std::string, std::string>> map;  ///< FROM=TO by FolderPath::text(); also for what lies below FROM
+  bool role_map = true;
+  std::optional<mail::FolderPath> into;  ///< a folder of the target below which everything goes
+};
+
+struct JobOptions {
+  Selection selection;
+  FolderRules rules;
+  Dedup dedup = Dedup::exact;
+  DedupScope dedup_scope = DedupScope::folder;
+  std::chrono::milliseconds settle = std::chrono::seconds(120);
+  bool dry_run = false;
+  bool content_only = false;  ///< verify: flags and dates are not compared
+};
+
+}  // namespace mailhaul::pipeline

@@ -1,0 +1,52 @@
+// See places.hpp.
+#include "pipeline/places.hpp"
+
+#include "mail/sha256.hpp"
+
+namespace mailhaul::pipeline {
+namespace {
+
+bool lies_in(const std::string& inner, const std::string& outer) {
+  return inner == outer || (inner.size() > outer.size() && inner.compare(0, outer.size(), outer) == 0 && inner[outer.size()] == '/');
+}
+
+}  // namespace
+
+Result<Identities> identify(const Job& job, const store::Descriptor& source, const store::Descriptor& target) {
+  MH_TRY(std::string from, source.identity(job.source, job.services));
+  MH_TRY(std::string to, target.identity(job.target, job.services));
+  if (from == to)
+    return make_error(ErrorKind::usage, Scope::run, "source and target are the same: " + job.source.text(),
+                      "name two different places");
+  if (lies_in(from, to) || lies_in(to, from))
+    return make_error(ErrorKind::usage, Scope::run, "one place lies inside the other: " + from + " and " + to,
+                      "choose a target outside of the source");
+  return Identities{std::string(source.scheme) + ":" + from, std::string(target.scheme) + ":" + to};
+}
+
+Result<std::vector<store::FolderInfo>> collect_folders(store::Source& source) {
+  std::vector<store::FolderInfo> folders;
+  MH_CHECK(source.folders([&](store::FolderInfo folder) {
+    folders.push_back(std::move(folder));
+    return Status();
+  }));
+  return folders;
+}
+
+Result<std::unique_ptr<store::Source>> open_existing(const store::Descriptor& descriptor, const store::Location& location,
+                                                     store::Services& services, const store::OpenOptions& options) {
+  if (descriptor.open_source == nullptr) return std::unique_ptr<store::Source>();
+  auto opened = descriptor.open_source(location, services, options);
+  if (!opened.ok() && opened.error().kind == ErrorKind::unreachable && opened.error().scope != Scope::session)
+    return std::unique_ptr<store::Source>();
+  return opened;
+}
+
+std::optional<Digest> loose_key_of(const mail::MessageFacts& facts, Dedup dedup) {
+  if (dedup == Dedup::mail) return facts.mail_key;
+  if (dedup == Dedup::message_id && !facts.message_id.empty())
+    return mail::sha256(as_octets("message-id\n" + facts.message_id));
+  return std::nullopt;
+}
+
+}  // namespace mailhaul::pipeline

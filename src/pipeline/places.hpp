@@ -1,0 +1,40 @@
+// The two places of a run: opened, told apart, and locked.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ledger/ledger.hpp"
+#include "ledger/place.hpp"
+#include "pipeline/jobs.hpp"
+#include "pipeline/report.hpp"
+
+namespace mailhaul::pipeline {
+
+/// An Error with the side on which it happened: the exit code depends on it.
+struct SidedError {
+  Error error;
+  Side side = Side::none;
+};
+
+/// Identities of both places. Error: usage when they are the same or one lies inside the other.
+struct Identities {
+  std::string source, target;
+};
+[[nodiscard]] Result<Identities> identify(const Job& job, const store::Descriptor& source, const store::Descriptor& target);
+
+/// All folders of a place, in its order.
+[[nodiscard]] Result<std::vector<store::FolderInfo>> collect_folders(store::Source& source);
+
+/// The target read as a source, if it is there: nullptr when it is not. `spool`: where its messages go.
+[[nodiscard]] Result<std::unique_ptr<store::Source>> open_existing(const store::Descriptor& descriptor,
+                                                                   const store::Location& location,
+                                                                   store::Services& services,
+                                                                   const store::OpenOptions& options);
+
+/// Digest by which loose twins are found, as the options say; nullopt when they are not, or the message has no such thing.
+[[nodiscard]] std::optional<Digest> loose_key_of(const mail::MessageFacts& facts, Dedup dedup);
+
+}  // namespace mailhaul::pipeline

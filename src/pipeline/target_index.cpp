@@ -1,0 +1,72 @@
+// See target_index.hpp.
+#include "pipeline/target_index.hpp"
+
+#include <algorithm>
+
+#include "pipeline/places.hpp"
+
+namespace mailhaul::pipeline {
+namespace {
+
+constexpr std::uint64_t kCommitEvery = 2'000;  // rows; keeps a transaction small and a lost one cheap
+
+}  // namespace
+
+Status TargetIndex::refresh(const mail::FolderPath& path) {
+  const auto folder = std::find_if(folders_.begin(), folders_.end(), [&](const auto& info) { return info.path == path; });
+  if (folder == folders_.end() || !folder->selectable) return {};
+  MH_CHECK(ledger_.begin());
+  MH_TRY(const ledger::TargetFolder known, ledger_.target_folder(path.text()));
+  MH_CHECK(ledger_.begin_listing());
+  MH_CHECK(ledger_.commit());
+  if (!folder->state.empty() && folder->state == known.state) return {};
+
+  MH_TRY(auto unknown, ledger::PendingTable::make(fs_));
+  ListSinks sinks;
+  sinks.accept = [&](const store::Item& item) -> Result<bool> {
+    MH_CHECK(ledger_.note_listed(item.key));
+    MH_TRY(const auto content, ledger_.content_by_key(known.id, item.key));
+    if (!content) return true;
+    if (dedup_ != Dedup::mail && dedup_ != Dedup::message_id) return false;
+    MH_TRY(const bool has_key, ledger_.has_mail_key(content->id));
+    return !has_key;
+  };
+  sinks.gone = [](const store::Key&) { return Status(); };
+  sinks.bad = [](const store::Key&, Error) { return Status(); };
+  const auto since = known.state.empty() ? std::nullopt : std::optional(known.state);
+  MH_TRY(const store::ListEnd end, list_into(source_, *folder, since, *unknown, 0, sinks));
+
+  MH_CHECK(ledger_.begin());
+  if (end.complete) MH_CHECK(ledger_.unlocate_unlisted(known.id));
+  const std::vector<const store::FolderInfo*> infos{&*folder};
+  Reader reader(source_, *unknown, infos, [&](Fetched fetched) { return note_read(std::move(fetched), known.id); });
+  MH_CHECK(reader.run());
+  MH_CHECK(ledger_.set_target_state(known.id, end.state));
+  return ledger_.commit();
+}
+
+Status TargetIndex::note_read(Fetched fetched, ledger::RowId folder) {
+  const auto* message = std::get_if<mail::Message>(&fetched.result);
+  if (message == nullptr) return {};
+  const auto& facts = message->content->facts();
+  const auto loose_key = loose_key_of(facts, dedup_);
+  MH_TRY(const auto known, ledger_.content_by_key(folder, fetched.key));
+  if (known) {
+    if (loose_key) MH_CHECK(ledger_.set_mail_key(known->id, *loose_key));
+  } else {
+    // One of ours whose key changed (another program rewrote the mbox) is found again by its content.
+    MH_TRY(const auto contents, ledger_.contents_by_eid(folder, facts.eid));
+    const auto moved = std::find_if(contents.begin(), contents.end(), [](const auto& content) { return content.key.empty(); });
+    if (moved != contents.end()) {
+      MH_CHECK(ledger_.locate_content(moved->id, fetched.key));
+    } else {
+      const auto added = ledger_.add_content(folder, fetched.key, facts.eid, facts.nid, loose_key);
+      if (!added.ok()) return added.error();
+    }
+  }
+  if (++uncommitted_ % kCommitEvery != 0) return {};
+  MH_CHECK(ledger_.commit());
+  return ledger_.begin();
+}
+
+}  // namespace mailhaul::pipeline

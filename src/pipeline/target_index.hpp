@@ -1,0 +1,38 @@
+// What the target already holds: adoption. Its messages that the ledger does not know are read once and remembered by key,
+// so that a lost ledger costs time and never makes a twin (ADR 0009).
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "ledger/ledger.hpp"
+#include "pipeline/options.hpp"
+#include "pipeline/reader.hpp"
+#include "store/store.hpp"
+
+namespace mailhaul::pipeline {
+
+class TargetIndex {
+ public:
+  /// `source` reads the target; `folders` are those that were there when it was opened.
+  TargetIndex(ledger::Ledger& ledger, store::Source& source, std::vector<store::FolderInfo> folders, Dedup dedup,
+              files::FileSystem& fs)
+      : ledger_(ledger), source_(source), folders_(std::move(folders)), dedup_(dedup), fs_(fs) {}
+
+  [[nodiscard]] const std::vector<store::FolderInfo>& folders() const { return folders_; }
+  /// Brings the ledger's knowledge of one target folder up to what is there now. A folder that is not there is done
+  /// at once. Unreadable messages are passed over: they cannot stand for anything.
+  Status refresh(const mail::FolderPath& path);
+
+ private:
+  Status note_read(Fetched fetched, ledger::RowId folder);
+
+  ledger::Ledger& ledger_;
+  store::Source& source_;
+  const std::vector<store::FolderInfo> folders_;
+  const Dedup dedup_;
+  files::FileSystem& fs_;
+  std::uint64_t uncommitted_ = 0;
+};
+
+}  // namespace mailhaul::pipeline

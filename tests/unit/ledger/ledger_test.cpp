@@ -1,0 +1,311 @@
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "ledger/comparison.hpp"
+#include "ledger/ledger.hpp"
+#include "ledger/pending.hpp"
+#include "ledger/place.hpp"
+#include "mail/sha256.hpp"
+
+namespace mailhaul::ledger {
+namespace {
+
+Digest digest(const std::string& text) { return mail::sha256(as_octets(text)); }
+
+class LedgerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "mailhaul-ledger-XXXXXX").string();
+    directory_ = ::mkdtemp(pattern.data());
+    path_ = directory_ + "/a.ledger";
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  std::unique_ptr<Ledger> open(Ledger::Mode mode = Ledger::Mode::read_write) {
+    auto ledger = Ledger::open(*fs_, path_, mode, "from", "to", 42, 1000);
+    EXPECT_TRUE(ledger.ok()) << (ledger.ok() ? "" : ledger.error().what);
+    return ledger.ok() ? std::move(ledger).value() : nullptr;
+  }
+
+  std::unique_ptr<files::FileSystem> fs_ = files::make_real_file_system();
+  std::string directory_, path_;
+};
+
+TEST_F(LedgerTest, Remembers_a_delivery_over_reopening) {
+  {
+    auto ledger = open();
+    ASSERT_TRUE(ledger->begin().ok());
+    const auto source = ledger->source_folder("INBOX", "1").value();
+    const auto target = ledger->target_folder("INBOX").value();
+    const auto content = ledger->add_content(target.id, "t1", digest("e"), digest("n"), std::nullopt).value();
+    ASSERT_TRUE(ledger->mark_delivered(content, 3).ok());
+    ASSERT_TRUE(ledger->record_item(source.id, "k1", Done::copied, content).ok());
+    ASSERT_TRUE(ledger->commit().ok());
+  }
+  auto ledger = open();
+  const auto source = ledger->find_source_folder("INBOX").value();
+  ASSERT_TRUE(source.has_value());
+  const auto item = ledger->find_item(source->id, "k1").value();
+  ASSERT_TRUE(item.has_value());
+  EXPECT_EQ(item->done, Done::copied);
+  const auto content = ledger->content(item->content).value();
+  ASSERT_TRUE(content.has_value());
+  EXPECT_EQ(content->key, "t1");
+  EXPECT_EQ(content->claims, 1);
+  EXPECT_TRUE(content->delivered);
+  EXPECT_EQ(content->flags, 3);
+  EXPECT_EQ(content->nid, digest("n"));
+}
+
+TEST_F(LedgerTest, What_was_not_committed_is_not_there) {
+  {
+    auto ledger = open();
+    ASSERT_TRUE(ledger->begin().ok());
+    ASSERT_TRUE(ledger->source_folder("INBOX", "1").ok());
+  }
+  EXPECT_FALSE(open()->find_source_folder("INBOX").value().has_value());
+}
+
+TEST_F(LedgerTest, Ticket_counters_of_committed_intents_are_never_given_again) {
+  std::uint64_t last = 0;
+  {
+    auto ledger = open();
+    ASSERT_TRUE(ledger->begin().ok());
+    last = ledger->next_counter();
+    ASSERT_TRUE(ledger->add_intent({ledger->instance(), last, 1, "k", 1, digest("n"), digest("e"), std::nullopt, 5}).ok());
+    ASSERT_TRUE(ledger->commit().ok());
+  }
+  auto ledger = open();
+  EXPECT_GT(ledger->next_counter(), last);
+  const auto intents = ledger->intents().value();
+  ASSERT_EQ(intents.size(), 1U);
+  EXPECT_EQ(intents[0].counter, last);
+  EXPECT_EQ(intents[0].instance, 42U);
+  EXPECT_EQ(intents[0].eid, digest("e"));
+  EXPECT_TRUE(ledger->has_intent(1, "k").value());
+}
+
+TEST_F(LedgerTest, A_message_gone_from_the_source_gives_its_claim_back_but_its_content_stays_known) {
+  auto ledger = open();
+  ASSERT_TRUE(ledger->begin().ok());
+  const auto source = ledger->source_folder("INBOX", "1").value();
+  const auto target = ledger->target_folder("INBOX").value();
+  const auto content = ledger->add_content(target.id, "t1", digest("e"), digest("e"), std::nullopt).value();
+  ASSERT_TRUE(ledger->record_item(source.id, "gone", Done::copied, content).ok());
+  ASSERT_TRUE(ledger->record_item(source.id, "stays", Done::duplicate, content).ok());
+  EXPECT_EQ(ledger->content(content).value()->claims, 2);
+  ASSERT_TRUE(ledger->begin_listing().ok());
+  ASSERT_TRUE(ledger->note_listed("stays").ok());
+  ASSERT_TRUE(ledger->end_listing(source.id).ok());
+  EXPECT_FALSE(ledger->find_item(source.id, "gone").value().has_value());
+  EXPECT_EQ(ledger->content(content).value()->claims, 1);
+}
+
+TEST_F(LedgerTest, Another_epoch_voids_the_keys_and_keeps_the_contents) {
+  auto ledger = open();
+  ASSERT_TRUE(ledger->begin().ok());
+  const auto source = ledger->source_folder("INBOX", "1").value();
+  const auto target = ledger->target_folder("INBOX").value();
+  const auto content = ledger->add_content(target.id, "t1", digest("e"), digest("e"), std::nullopt).value();
+  ASSERT_TRUE(ledger->record_item(source.id, "k", Done::copied, content).ok());
+  ASSERT_TRUE(ledger->set_source_state(source.id, "s").ok());
+  const auto renewed = ledger->source_folder("INBOX", "2").value();
+  EXPECT_EQ(renewed.id, source.id);
+  EXPECT_TRUE(renewed.state.empty());
+  EXPECT_FALSE(ledger->find_item(source.id, "k").value().has_value());
+  EXPECT_EQ(ledger->contents_by_eid(target.id, digest("e")).value().size(), 1U);
+}
+
+TEST_F(LedgerTest, A_foreign_message_that_vanished_can_no_longer_be_adopted_but_ours_is_remembered) {
+  auto ledger = open();
+  ASSERT_TRUE(ledger->begin().ok());
+  const auto source = ledger->source_folder("INBOX", "1").value();
+  const auto target = ledger->target_folder("INBOX").value();
+  ASSERT_TRUE(ledger->add_content(target.id, "foreign", digest("f"), digest("f"), std::nullopt).ok());
+  const auto ours = ledger->add_content(target.id, "ours", digest("o"), digest("o"), std::nullopt).value();
+  ASSERT_TRUE(ledger->record_item(source.id, "k", Done::copied, ours).ok());
+  ASSERT_TRUE(ledger->begin_listing().ok());
+  ASSERT_TRUE(ledger->unlocate_unlisted(target.id).ok());
+  EXPECT_TRUE(ledger->contents_by_eid(target.id, digest("f")).value().empty());
+  const auto kept = ledger->contents_by_eid(target.id, digest("o")).value();
+  ASSERT_EQ(kept.size(), 1U);
+  EXPECT_TRUE(kept[0].key.empty());
+}
+
+TEST_F(LedgerTest, A_ledger_of_another_pair_is_refused) {
+  open().reset();
+  const auto other = Ledger::open(*fs_, path_, Ledger::Mode::read_write, "from", "elsewhere", 1, 1000);
+  ASSERT_FALSE(other.ok());
+  EXPECT_EQ(other.error().kind, ErrorKind::identity);
+}
+
+TEST_F(LedgerTest, A_damaged_file_is_put_aside_and_never_replaced_in_silence) {
+  std::ofstream(path_) << std::string(8192, 'x');
+  const auto damaged = Ledger::open(*fs_, path_, Ledger::Mode::read_write, "from", "to", 1, 1000);
+  ASSERT_FALSE(damaged.ok());
+  EXPECT_EQ(damaged.error().kind, ErrorKind::damage);
+  EXPECT_TRUE(std::filesystem::exists(path_ + ".corrupt-1000"));
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(LedgerTest, A_newer_schema_is_left_alone) {
+  open().reset();
+  {
+    auto db = files::Db::open(*fs_, path_, files::Db::Mode::read_write_create).value();
+    ASSERT_TRUE(db->exec("PRAGMA user_version=99").ok());
+  }
+  const auto newer = Ledger::open(*fs_, path_, Ledger::Mode::read_write, "from", "to", 1, 1000);
+  ASSERT_FALSE(newer.ok());
+  EXPECT_EQ(newer.error().kind, ErrorKind::usage);
+  EXPECT_TRUE(std::filesystem::exists(path_));
+}
+
+TEST_F(LedgerTest, A_scratch_copy_knows_what_the_file_knows_and_leaves_it_alone) {
+  {
+    auto ledger = open();
+    ASSERT_TRUE(ledger->begin().ok());
+    ASSERT_TRUE(ledger->source_folder("INBOX", "1").ok());
+    ASSERT_TRUE(ledger->commit().ok());
+  }
+  {
+    auto scratch = open(Ledger::Mode::scratch);
+    ASSERT_TRUE(scratch->begin().ok());
+    EXPECT_TRUE(scratch->find_source_folder("INBOX").value().has_value());
+    ASSERT_TRUE(scratch->source_folder("Other", "1").ok());
+    ASSERT_TRUE(scratch->commit().ok());
+  }
+  EXPECT_FALSE(open()->find_source_folder("Other").value().has_value());
+}
+
+TEST_F(LedgerTest, A_second_run_of_a_pair_is_told_who_holds_it) {
+  SystemClock clock;
+  const auto first = PairLock::acquire(*fs_, directory_, path_, "to", clock);
+  ASSERT_TRUE(first.ok()) << first.error().what;
+  const auto second = PairLock::acquire(*fs_, directory_, path_, "to", clock);
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().kind, ErrorKind::locked);
+  EXPECT_NE(second.error().what.find(std::to_string(::getpid())), std::string::npos) << second.error().what;
+}
+
+TEST_F(LedgerTest, Pending_items_come_back_whole_in_order_and_by_folder) {
+  auto table = PendingTable::make(*fs_).value();
+  ASSERT_TRUE(table->begin().ok());
+  for (std::uint32_t i = 0; i < 10; ++i) {
+    PendingItem item;
+    item.folder = i < 6 ? 0 : 1;
+    item.key = "k" + std::to_string(i);
+    item.locator = std::string("a\0b", 3);
+    item.meta.flags.set(mail::Flags::seen);
+    item.meta.keywords = {"$Forwarded", "Work"};
+    item.meta.received = mail::ReceivedDate{Instant(std::chrono::seconds(-5)), std::chrono::minutes(-90)};
+    item.size = i == 3 ? -1 : 7;
+    ASSERT_TRUE(table->add(item).ok());
+  }
+  ASSERT_TRUE(table->end().ok());
+  const auto first = table->read(0, 100).value();
+  ASSERT_EQ(first.size(), 6U);
+  EXPECT_EQ(first[2].key, "k2");
+  EXPECT_EQ(first[2].locator, std::string("a\0b", 3));
+  EXPECT_EQ(first[2].meta.keywords, (std::vector<std::string>{"$Forwarded", "Work"}));
+  EXPECT_EQ(first[2].meta.received->instant, Instant(std::chrono::seconds(-5)));
+  EXPECT_EQ(first[2].meta.received->zone, std::chrono::minutes(-90));
+  EXPECT_EQ(first[3].size, -1);
+  EXPECT_EQ(table->read(6, 2).value().size(), 2U);
+  EXPECT_TRUE(table->read(10, 2).value().empty());
+}
+
+/// Two sides of a comparison, and what came out.
+class ComparisonTest : public LedgerTest {
+ protected:
+  ComparedMessage row(const std::string& key, const std::string& text, std::uint8_t flags = 0) {
+    ComparedMessage message;
+    message.key = key;
+    message.nid = message.eid = digest(text);
+    message.header_id = digest("header " + key.substr(1));
+    message.meta.flags = mail::Flags(flags);
+    message.meta.received = mail::ReceivedDate{Instant(std::chrono::seconds(100)), std::nullopt};
+    return message;
+  }
+  std::map<std::string, Verdict> finish(Comparison::Twins twins) {
+    std::map<std::string, Verdict> verdicts;
+    const auto none = [](const std::string&) -> Result<std::optional<std::string>> { return std::optional<std::string>(); };
+    EXPECT_TRUE(comparison_->finish(twins, none, [&](const Verdict& verdict) {
+      verdicts[verdict.source_key] = verdict;
+      return Status();
+    }, extra_).ok());
+    return verdicts;
+  }
+  void SetUp() override {
+    LedgerTest::SetUp();
+    comparison_ = Comparison::make(*fs_).value();
+    ASSERT_TRUE(comparison_->begin().ok());
+  }
+  void source(const ComparedMessage& message) { ASSERT_TRUE(comparison_->add(Comparison::Side::source, message).ok()); }
+  void target(const ComparedMessage& message) { ASSERT_TRUE(comparison_->add(Comparison::Side::target, message).ok()); }
+
+  std::unique_ptr<Comparison> comparison_;
+  std::uint64_t extra_ = 0;
+};
+
+TEST_F(ComparisonTest, Tells_identical_equivalent_missing_different_and_extra_apart) {
+  source(row("s1", "one"));
+  target(row("t1", "one"));
+  source(row("s2", "two"));
+  auto equivalent = row("t2", "two");
+  equivalent.nid = digest("two with Status");
+  target(equivalent);
+  source(row("s3", "three"));
+  source(row("s4", "four"));
+  target(row("t4", "four, altered"));
+  target(row("t9", "nobody's"));
+  const auto verdicts = finish(Comparison::Twins::exact);
+  EXPECT_EQ(verdicts.at("s1").kind, Verdict::Kind::identical);
+  EXPECT_EQ(verdicts.at("s2").kind, Verdict::Kind::equivalent);
+  EXPECT_EQ(verdicts.at("s3").kind, Verdict::Kind::missing);
+  EXPECT_EQ(verdicts.at("s4").kind, Verdict::Kind::different);
+  EXPECT_EQ(extra_, 1U);
+}
+
+TEST_F(ComparisonTest, Twins_need_one_copy_by_content_and_as_many_as_there_are_as_multisets) {
+  for (const auto twins : {Comparison::Twins::exact, Comparison::Twins::multiset}) {
+    ASSERT_TRUE(comparison_->begin().ok());
+    source(row("s1", "same"));
+    source(row("s2", "same"));
+    target(row("t1", "same"));
+    const auto verdicts = finish(twins);
+    EXPECT_EQ(verdicts.at("s1").kind, Verdict::Kind::identical);
+    EXPECT_EQ(verdicts.at("s2").kind, twins == Comparison::Twins::exact ? Verdict::Kind::identical : Verdict::Kind::missing);
+  }
+}
+
+TEST_F(ComparisonTest, Flags_of_twins_may_lie_on_the_one_that_stands_for_them_and_no_others) {
+  source(row("s1", "same", mail::Flags::seen));
+  source(row("s2", "same", mail::Flags::flagged));
+  target(row("t1", "same", static_cast<std::uint8_t>(mail::Flags::seen | mail::Flags::flagged)));
+  EXPECT_FALSE(finish(Comparison::Twins::exact).at("s1").flags_differ);
+  ASSERT_TRUE(comparison_->begin().ok());
+  source(row("s1", "same", mail::Flags::seen));
+  source(row("s2", "same", mail::Flags::flagged));
+  target(row("t1", "same", static_cast<std::uint8_t>(mail::Flags::seen | mail::Flags::answered)));
+  EXPECT_TRUE(finish(Comparison::Twins::exact).at("s1").flags_differ);
+}
+
+TEST_F(ComparisonTest, A_changed_flag_and_a_changed_date_are_told_by_name) {
+  source(row("s1", "one", mail::Flags::seen));
+  auto there = row("t1", "one", 0);
+  there.meta.received->instant += std::chrono::seconds(1);
+  target(there);
+  const auto verdict = finish(Comparison::Twins::exact).at("s1");
+  EXPECT_TRUE(verdict.flags_differ);
+  EXPECT_TRUE(verdict.dates_differ);
+  EXPECT_NE(verdict.detail.find("\\Seen"), std::string::npos) << verdict.detail;
+}
+
+}  // namespace
+}  // namespace mailhaul::ledger
