@@ -39,9 +39,9 @@ struct Fingerprint {
 
 /// Names that do not have their base for themselves, by hash.
 struct Census {
-  std::uint64_t seed = 0, count = 0, sum = 0;   ///< sum of all hashes: two equal censuses saw the same bases
-  std::vector<std::uint64_t> cur_twice;         ///< bases that stand in cur more than once
-  std::vector<std::uint64_t> fresh_shadowed;    ///< bases in new that stand in cur too, or in new more than once
+  std::uint64_t seed = 0, count = 0, sum = 0;  ///< sum of all hashes: two equal censuses saw the same bases
+  std::vector<std::uint64_t> cur_twice;        ///< bases that stand in cur more than once
+  std::vector<std::uint64_t> fresh_shadowed;   ///< bases in new that stand in cur too, or in new more than once
   [[nodiscard]] bool agrees(const Census& other) const { return count == other.count && sum == other.sum; }
 };
 

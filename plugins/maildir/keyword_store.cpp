@@ -60,7 +60,7 @@ class Dotlock {
   Result<bool> take_as(const std::string& name) {
     MH_CHECK(file_->write_at(0, as_octets(kMark)));
     MH_TRY(const bool mine, file_->try_lock(files::LockKind::exclusive));
-    (void)mine;  // where the file system has no locks, a lock of ours just lives until it is stale
+    (void)mine;               // where the file system has no locks, a lock of ours just lives until it is stale
     MH_CHECK(file_->sync());  // else power loss could leave a lock without its mark
     for (int tries = 0;; ++tries) {
       const Status status = dirs_.tmp->rename(name, *dirs_.self, kLock);
@@ -79,8 +79,10 @@ class Dotlock {
     const auto stat = dirs_.self->stat(kLock);
     if (!stat.ok()) return files::is_not_found(stat.error());
     if (stat->kind != files::FileKind::regular) return false;
-    bool dead = services_.clock.wall() - std::chrono::system_clock::time_point(std::chrono::duration_cast<
-                    std::chrono::system_clock::duration>(std::chrono::nanoseconds(stat->mtime_ns))) > kStale;
+    bool dead = services_.clock.wall() - std::chrono::system_clock::time_point(
+                                             std::chrono::duration_cast<std::chrono::system_clock::duration>(
+                                                 std::chrono::nanoseconds(stat->mtime_ns))) >
+                kStale;
     auto file = dirs_.self->open_file(kLock, files::OpenMode::read_write);
     if (!file.ok()) return files::is_not_found(file.error());
     std::array<std::byte, 16> octets{};

@@ -16,7 +16,9 @@ namespace mailhaul::maildir {
 
 /// The directories of a folder that is written to.
 struct FolderDirs {
-  std::unique_ptr<files::Dir> self, cur, fresh, tmp;
+  std::unique_ptr<files::Dir> below;  // null for the root's own folder
+  files::Dir* self = nullptr;         // `below`, or the root
+  std::unique_ptr<files::Dir> cur, fresh, tmp;
 };
 
 /// One folder's letters, kept in step with the file. Used by one thread.

@@ -78,8 +78,9 @@ class MaildirSource::Listing {
   }
 
   void warn() {
-    source_.note(store::Note::Weight::warning, info_.path.text(),
-                 source_.path_ + "/" + info_.path.native + " is being changed while it is read; run again when it is at rest");
+    source_.note(
+        store::Note::Weight::warning, info_.path.text(),
+        source_.path_ + "/" + info_.path.native + " is being changed while it is read; run again when it is at rest");
   }
 
   Status offer(const Entry& entry, std::uint64_t seed) {
@@ -117,9 +118,8 @@ void MaildirSource::note(store::Note::Weight weight, const std::string& folder, 
 }
 
 Status MaildirSource::scan() {
-  MH_TRY(tree_, scan_tree(services_, path_, *root_, [this](const store::Note& found) {
-           note(found.weight, found.folder, found.text);
-         }));
+  MH_TRY(tree_, scan_tree(services_, path_, *root_,
+                          [this](const store::Note& found) { note(found.weight, found.folder, found.text); }));
   return {};
 }
 

@@ -65,8 +65,8 @@ class MaildirSource final : public store::Source {
   store::Services& services_;
   store::Caps caps_;
   Tree tree_;
-  std::set<std::string> noted_;          // texts of notes that were given
-  std::unique_ptr<Opened> last_;         // fetch() stays in one folder for many batches
+  std::set<std::string> noted_;   // texts of notes that were given
+  std::unique_ptr<Opened> last_;  // fetch() stays in one folder for many batches
   std::vector<std::byte> buffer_;
 };
 

@@ -12,10 +12,10 @@
 namespace mailhaul::maildir {
 namespace {
 
-constexpr std::size_t kBatchMessages = 64;                  // house.md: a batch
+constexpr std::size_t kBatchMessages = 64;  // house.md: a batch
 constexpr std::uint64_t kBatchOctets = 4 * 1024 * 1024;
-constexpr std::size_t kBatchChanges = 4096;                 // one pass over the names serves them all
-constexpr std::size_t kOpenFolders = 6;                     // 4 descriptors each
+constexpr std::size_t kBatchChanges = 4096;  // one pass over the names serves them all
+constexpr std::size_t kOpenFolders = 6;      // 4 descriptors each
 
 store::Caps caps_with(Layout layout) {
   store::Caps caps = maildir_caps();
@@ -59,16 +59,22 @@ Result<std::unique_ptr<store::Target>> open_target(const std::string& path, stor
 
 MaildirTarget::MaildirTarget(std::string path, std::unique_ptr<files::Dir> root, store::Services& services,
                              store::AckSink& acks)
-    : path_(std::move(path)), root_(std::move(root)), services_(services), acks_(acks), caps_(caps_with(Layout::dotted)) {}
+    : path_(std::move(path)),
+      root_(std::move(root)),
+      services_(services),
+      acks_(acks),
+      caps_(caps_with(Layout::dotted)) {}
 
 MaildirTarget::~MaildirTarget() {
   for (Delivery& delivery : deliveries_) discard(delivery.folder->dirs.get(), delivery);
 }
 
+void MaildirTarget::note(const store::Note& told) {
+  if (noted_.insert(told.folder + '\n' + told.text).second) services_.events.note(told);
+}
+
 Status MaildirTarget::scan() {
-  MH_TRY(tree_, scan_tree(services_, path_, *root_, [this](const store::Note& note) {
-           if (noted_.insert(note.folder + '\n' + note.text).second) services_.events.note(note);
-         }));
+  MH_TRY(tree_, scan_tree(services_, path_, *root_, [this](const store::Note& found) { note(found); }));
   if (!layout_known_) layout_ = tree_.layout();
   layout_known_ = true;
   caps_ = caps_with(layout_);
@@ -90,60 +96,66 @@ Result<Spelling> MaildirTarget::spelling_of(const mail::FolderPath& path) {
   return spell(path.components, layout_);
 }
 
-Result<store::FolderHandle> MaildirTarget::open_folder(const mail::FolderPath& path, mail::Role) {
-  for (const auto& folder : folders_) {
-    if (folder->handle.path != path) continue;
-    store::FolderHandle again = folder->handle;
-    again.created = false;
-    return again;
-  }
-  if (tree_.find(path) == nullptr) MH_CHECK(scan());
+/// Where a folder that is not there yet will stand, and what it is called there.
+Result<FolderPlace> MaildirTarget::new_place(const mail::FolderPath& path) {
+  MH_TRY(Spelling spelling, spelling_of(path));
   FolderPlace place;
-  bool shortened = false;
-  if (const FolderPlace* existing = tree_.find(path)) {
-    place = *existing;
-  } else {
-    MH_TRY(Spelling spelling, spelling_of(path));
-    shortened = spelling.shortened;
-    place.directory = std::move(spelling.directory);
-    std::vector<std::string> components = path.components;
-    if (shortened) {
-      components.clear();
-      for (const std::string& name : place.directory) {
-        const auto parts = components_of(name);
-        components.insert(components.end(), parts.begin(), parts.end());
-      }
+  std::vector<std::string> components = path.components;
+  if (spelling.shortened) {
+    components.clear();
+    for (const std::string& name : spelling.directory) {
+      const auto parts = components_of(name);
+      components.insert(components.end(), parts.begin(), parts.end());
     }
-    place.path = mail::FolderPath(components, place.directory.empty() ? "." : join(place.directory, "/"));
   }
-  bool created = false;
-  const bool dotted = !place.directory.empty() && place.directory.back().starts_with('.');
-  auto status = make_folder(place.directory, dotted, created);
-  if (!status.ok()) return std::move(status.error()).context("make folder " + path.text());
-  if (shortened) {
-    services_.events.note({store::Note::Weight::warning, path.text(),
-                           "the name is too long for a directory; the folder is called " + place.path.text()});
+  place.directory = std::move(spelling.directory);
+  place.path = mail::FolderPath(components, place.directory.empty() ? "." : join(place.directory, "/"));
+  if (spelling.shortened) {
+    note({store::Note::Weight::warning, path.text(),
+          path.text() + ": the name is too long for a directory; the folder is called " + place.path.text()});
   }
-  return remember(std::move(place), created);
+  return place;
 }
 
-store::FolderHandle MaildirTarget::remember(FolderPlace place, bool created) {
-  for (const auto& folder : folders_) {  // a shortened name may be asked for twice
-    if (folder->place.directory == place.directory) return folder->handle;
+Result<store::FolderHandle> MaildirTarget::open_folder(const mail::FolderPath& path, mail::Role) {
+  if (const auto known = asked_.find(path); known != asked_.end()) return folders_[known->second]->handle;
+  const FolderPlace* existing = tree_.find(path);
+  FolderPlace place;
+  if (existing != nullptr) {
+    place = *existing;
+  } else {
+    MH_TRY(place, new_place(path));
+    existing = tree_.find(place.path);  // a shortened name of an earlier run
+  }
+  auto made = make_folder(place.directory, existing != nullptr);
+  if (!made.ok()) return std::move(made.error()).context("make folder " + path.text());
+  if (*made && existing != nullptr) {
+    note({store::Note::Weight::info, place.path.text(), "cur, new or tmp was missing and is made"});
+  }
+  store::FolderHandle handle = remember(path, std::move(place));
+  handle.created = *made && existing == nullptr;
+  return handle;
+}
+
+store::FolderHandle MaildirTarget::remember(const mail::FolderPath& asked, FolderPlace place) {
+  for (const auto& folder : folders_) {  // two spellings of one folder
+    if (folder->place.directory != place.directory) continue;
+    asked_[asked] = folder->handle.id;
+    return folder->handle;
   }
   auto folder = std::make_unique<OpenFolder>();
   folder->handle.id = static_cast<std::uint32_t>(folders_.size());
   folder->handle.path = place.path;
   folder->handle.epoch = "1";
   folder->place = std::move(place);
+  asked_[asked] = folder->handle.id;
   folders_.push_back(std::move(folder));
-  store::FolderHandle handle = folders_.back()->handle;
-  handle.created = created;
-  return handle;
+  return folders_.back()->handle;
 }
 
-/// Every level is synced even when it was there: a run that died may have made it and not synced it.
-Status MaildirTarget::make_folder(const std::vector<std::string>& directory, bool dotted, bool& created) {
+/// Every level is synced even when it was there: a run that died may have made it and not synced it. true: something
+/// was missing.
+Result<bool> MaildirTarget::make_folder(const std::vector<std::string>& directory, bool existing) {
   std::vector<std::string> done;
   for (const std::string& name : directory) {
     MH_TRY(const std::unique_ptr<files::Dir> below, open_below(*root_, done));
@@ -155,12 +167,8 @@ Status MaildirTarget::make_folder(const std::vector<std::string>& directory, boo
   }
   MH_TRY(const std::unique_ptr<files::Dir> below, open_below(*root_, directory));
   files::Dir& self = below ? *below : *root_;
-  for (const std::string_view name : {"tmp", "new", "cur"}) {  // cur last: a folder that has it has all
-    const Status made = self.make_dir(name);
-    if (!made.ok() && !files::is_exists(made.error())) return made.error();
-    if (name == "cur") created = made.ok();
-  }
-  if (dotted) {  // Maildir++ (courier-mta.org/imap/README.maildirquota.html): marks a subfolder for delivery agents
+  // Maildir++ (courier-mta.org/imap/README.maildirquota.html): marks a subfolder for delivery agents.
+  if (!existing && !directory.empty() && directory.back().starts_with('.')) {
     auto file = self.open_file("maildirfolder", files::OpenMode::create);
     if (file.ok()) {
       MH_CHECK((*file)->sync());
@@ -169,7 +177,14 @@ Status MaildirTarget::make_folder(const std::vector<std::string>& directory, boo
       return file.error();
     }
   }
-  return self.sync();
+  bool missing = false;
+  for (const std::string_view name : {"tmp", "new", "cur"}) {
+    const Status made = self.make_dir(name);
+    if (!made.ok() && !files::is_exists(made.error())) return made.error();
+    missing = missing || made.ok();
+  }
+  MH_CHECK(self.sync());
+  return missing;
 }
 
 Result<MaildirTarget::OpenFolder*> MaildirTarget::folder_of(const store::FolderHandle& handle) {
@@ -202,10 +217,8 @@ Result<FolderDirs*> MaildirTarget::dirs_of(OpenFolder& folder) {
   if (folder.dirs) return folder.dirs.get();
   MH_CHECK(make_room());
   auto dirs = std::make_unique<FolderDirs>();
-  MH_TRY(dirs->self, open_below(*root_, folder.place.directory));
-  if (!dirs->self) {
-    MH_TRY(dirs->self, services_.fs.open_root(path_));
-  }
+  MH_TRY(dirs->below, open_below(*root_, folder.place.directory));
+  dirs->self = dirs->below ? dirs->below.get() : root_.get();
   MH_TRY(dirs->cur, dirs->self->open_dir("cur"));
   MH_TRY(dirs->fresh, dirs->self->open_dir("new"));
   MH_TRY(dirs->tmp, dirs->self->open_dir("tmp"));
@@ -229,7 +242,8 @@ Result<std::string> MaildirTarget::info_for(OpenFolder& folder, FolderDirs& dirs
   for (const std::string& label : meta.labels) {
     const bool one_letter = label.size() == kInfoLabel.size() + 1 && label.starts_with(kInfoLabel);
     const char letter = one_letter ? label.back() : '\0';
-    const bool upper = letter >= 'A' && letter <= 'Z' && std::string_view("DFPRST").find(letter) == std::string_view::npos;
+    const bool upper =
+        letter >= 'A' && letter <= 'Z' && std::string_view("DFPRST").find(letter) == std::string_view::npos;
     if (upper || folder.keywords.take_stray(letter)) {
       letters += letter;
     } else {
@@ -298,9 +312,10 @@ Status MaildirTarget::fill(Delivery& delivery, const mail::Message& message) {
   MH_CHECK(file.set_mtime(received));
   MH_TRY(const files::FileStat stat, file.stat());
   if (stat.size != message.content->size() || offset != stat.size) {
-    return make_error(ErrorKind::message, Scope::message,
-                      delivery.base + ": " + human_octets(stat.size) + " arrived instead of " +
-                          human_octets(message.content->size()), "", Retry::later);
+    return make_error(
+        ErrorKind::message, Scope::message,
+        delivery.base + ": " + human_octets(stat.size) + " arrived instead of " + human_octets(message.content->size()),
+        "", Retry::later);
   }
   // ext4 with small inodes ends in 2038, FAT begins in 1980: what did not stick is lost and counted.
   const Instant stuck(std::chrono::floor<std::chrono::seconds>(std::chrono::nanoseconds(stat.mtime_ns)));

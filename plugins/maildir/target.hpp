@@ -2,6 +2,7 @@
 // Foreign files (dovecot-uidlist, other programs' tmp files) are never touched.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -39,8 +40,7 @@ class MaildirTarget final : public store::Target {
   Status update(const store::FolderHandle& folder, const store::Ticket& ticket, const store::Key& key,
                 const store::MetaChange& change) override;
   Status find_since(const store::FolderHandle& folder, std::string_view watermark,
-                    std::span<const store::Wanted> wanted,
-                    const std::function<Status(store::Match)>& sink) override;
+                    std::span<const store::Wanted> wanted, const std::function<Status(store::Match)>& sink) override;
   Status flush() override;
   Status pump(std::chrono::milliseconds) override { return {}; }
 
@@ -84,9 +84,11 @@ class MaildirTarget final : public store::Target {
   [[nodiscard]] Result<OpenFolder*> folder_of(const store::FolderHandle& handle);
   [[nodiscard]] Result<FolderDirs*> dirs_of(OpenFolder& folder);
   Status make_room();
-  Status make_folder(const std::vector<std::string>& directory, bool dotted, bool& created);
+  Result<bool> make_folder(const std::vector<std::string>& directory, bool existing);
   Result<Spelling> spelling_of(const mail::FolderPath& path);
-  store::FolderHandle remember(FolderPlace place, bool created);
+  Result<FolderPlace> new_place(const mail::FolderPath& path);
+  store::FolderHandle remember(const mail::FolderPath& asked, FolderPlace place);
+  void note(const store::Note& told);
 
   Result<std::string> info_for(OpenFolder& folder, FolderDirs& dirs, const mail::Meta& meta, store::Stored& stored);
   Status write(FolderDirs& dirs, Delivery& delivery, const mail::Message& message);
@@ -106,8 +108,8 @@ class MaildirTarget final : public store::Target {
 
   Status find_in(const FolderPlace& place, Wanting& wanting, bool own, const std::function<Status(store::Match)>& sink);
   Status remove_leftovers(const FolderPlace& place, const Wanting& wanting);
-  Status report(files::Dir& dir, const std::string& name, const store::Key& key, const store::Ticket& ticket,
-                const std::function<Status(store::Match)>& sink);
+  Result<bool> report(files::Dir& dir, const std::string& name, const store::Key& key, const store::Ticket& ticket,
+                      const std::function<Status(store::Match)>& sink);
 
   std::string path_;
   std::unique_ptr<files::Dir> root_;
@@ -118,6 +120,7 @@ class MaildirTarget final : public store::Target {
   bool layout_known_ = false;
   Tree tree_;
   std::vector<std::unique_ptr<OpenFolder>> folders_;  // by handle id
+  std::map<mail::FolderPath, std::uint32_t> asked_;   // names as they were asked for
   std::vector<Delivery> deliveries_;
   std::vector<Change> changes_;
   std::uint64_t pending_octets_ = 0;

@@ -1,7 +1,6 @@
 // Finds deliveries again after a crash: the ticket stands in the file name.
 #include <algorithm>
 
-#include "base/strings.hpp"
 #include "mail/message_scan.hpp"
 #include "plugins/maildir/target.hpp"
 
@@ -35,7 +34,8 @@ struct MaildirTarget::Wanting {
   [[nodiscard]] bool all_found() const { return std::find(found.begin(), found.end(), false) == found.end(); }
 };
 
-Status MaildirTarget::find_since(const store::FolderHandle& folder, std::string_view, std::span<const store::Wanted> wanted,
+Status MaildirTarget::find_since(const store::FolderHandle& folder, std::string_view,
+                                 std::span<const store::Wanted> wanted,
                                  const std::function<Status(store::Match)>& sink) {
   MH_CHECK(settle());
   MH_TRY(OpenFolder* const open, folder_of(folder));
@@ -83,8 +83,8 @@ Status MaildirTarget::find_in(const FolderPlace& place, Wanting& wanting, bool o
     if (opened.dir(subdir) != nullptr) MH_CHECK(opened.dir(subdir)->sync());
   }
   for (const Hit& hit : hits) {
-    wanting.found[hit.ticket] = true;
-    MH_CHECK(report(*opened.dir(hit.subdir), hit.name, hit.key, wanting.tickets[hit.ticket], sink));
+    MH_TRY(const bool there, report(*opened.dir(hit.subdir), hit.name, hit.key, wanting.tickets[hit.ticket], sink));
+    if (there) wanting.found[hit.ticket] = true;
   }
   return {};
 }
@@ -107,10 +107,14 @@ Status MaildirTarget::remove_leftovers(const FolderPlace& place, const Wanting& 
   return {};
 }
 
-Status MaildirTarget::report(files::Dir& dir, const std::string& name, const store::Key& key,
-                             const store::Ticket& ticket, const std::function<Status(store::Match)>& sink) {
+/// false: it was taken away meanwhile.
+Result<bool> MaildirTarget::report(files::Dir& dir, const std::string& name, const store::Key& key,
+                                   const store::Ticket& ticket, const std::function<Status(store::Match)>& sink) {
   const auto file = dir.open_file(name, files::OpenMode::read);
-  if (!file.ok()) return files::is_not_found(file.error()) ? Status{} : Status{file.error()};
+  if (!file.ok()) {
+    if (files::is_not_found(file.error())) return false;
+    return file.error();
+  }
   mail::MessageScanner scanner;
   std::vector<std::byte> buffer(kReadSize);
   for (std::uint64_t offset = 0;;) {
@@ -121,7 +125,8 @@ Status MaildirTarget::report(files::Dir& dir, const std::string& name, const sto
     if (got < buffer.size()) break;
   }
   const mail::MessageFacts facts = scanner.finish();
-  return sink({key, ticket, facts.nid, facts.eid});
+  MH_CHECK(sink({key, ticket, facts.nid, facts.eid}));
+  return true;
 }
 
 }  // namespace mailhaul::maildir

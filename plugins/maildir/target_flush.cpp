@@ -13,7 +13,8 @@ store::Ack ack_of(const Pending& pending) {
   return {pending.ticket, pending.stored};
 }
 
-/// A sync that failed: the octets are lost for good, a new file may be written at once (never the same one synced again).
+/// A sync that failed: the octets are lost for good, a new file may be written at once (never the same one synced
+/// again).
 Error after_failed_sync(const Error& error) {
   Error refused = error;
   refused.what = "storage error, the message is not stored: " + error.what;

@@ -81,7 +81,8 @@ Status MaildirTarget::apply(OpenFolder& folder, const Census& census, Standing& 
   std::string letters = without(std::string(name.flags), letters_of(change.meta.remove_flags) + removed);
   letters = sorted_letters(letters + letters_of(change.meta.add_flags) + added.letters);
 
-  const bool shadowed = standing.subdir == Subdir::fresh && key_of(name, Subdir::fresh, census) != percent_encode(name.base);
+  const bool shadowed =
+      standing.subdir == Subdir::fresh && key_of(name, Subdir::fresh, census) != percent_encode(name.base);
   const bool stays = shadowed || (letters.empty() && name.flags.empty());
   const Subdir subdir = stays ? standing.subdir : Subdir::cur;  // in cur its twin would lose its key
   std::string renamed = standing.name;

@@ -55,7 +55,8 @@ class Walk {
     place.path = mail::FolderPath(visit.components.empty() ? std::vector<std::string>{"INBOX"} : visit.components,
                                   native_of(visit.directory));
     place.directory = visit.directory;
-    if (!visit.directory.empty()) (visit.directory.back().starts_with('.') ? tree_.has_dotted : tree_.has_nested) = true;
+    if (!visit.directory.empty())
+      (visit.directory.back().starts_with('.') ? tree_.has_dotted : tree_.has_nested) = true;
     tree_.folders.push_back(std::move(place));
     return {};
   }
@@ -70,7 +71,8 @@ class Walk {
     directory.emplace_back(name);
     const auto target = services_.fs.stat(root_path_ + "/" + join(directory, "/"));
     const bool leads_to_directory = target.ok() && target->kind == files::FileKind::directory;
-    if (leads_to_directory || is_own_directory(name)) doubt(directory, "link ignored for safety; mail in it is not read");
+    if (leads_to_directory || is_own_directory(name))
+      doubt(directory, "link ignored for safety; mail in it is not read");
     return {};
   }
 
@@ -126,8 +128,9 @@ class Walk {
 }  // namespace
 
 const FolderPlace* Tree::find(const mail::FolderPath& path) const {
-  const auto at = std::lower_bound(folders.begin(), folders.end(), path,
-                                   [](const FolderPlace& place, const mail::FolderPath& p) { return (place.path <=> p) < 0; });
+  const auto at =
+      std::lower_bound(folders.begin(), folders.end(), path,
+                       [](const FolderPlace& place, const mail::FolderPath& p) { return (place.path <=> p) < 0; });
   return at != folders.end() && at->path == path ? &*at : nullptr;
 }
 

@@ -202,13 +202,13 @@ Status Batch::undo_unsynced() {
   return reopened_->sync();
 }
 
-void Batch::close() {
-  const Status released = locked_.lock ? locked_.lock->release() : Status{};
-  if (!released.ok()) {
-    services_.events.note({store::Note::Weight::warning, "", "unlock " + file_text_ + ": " + released.error().what});
-  }
+Status Batch::close() {
+  // A lock file that cannot be removed would keep every mail program out, so it is an error even when all is delivered.
+  Status released = locked_.lock ? locked_.lock->release() : Status{};
   locked_.lock.reset();
   locked_.file.reset();  // everything that counts is synced
+  if (released.ok()) return {};
+  return std::move(released).error().context("unlock " + visible(file_text_));
 }
 
 }  // namespace mailhaul::mbox

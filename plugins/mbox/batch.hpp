@@ -42,8 +42,8 @@ class Batch {
   Status add(const store::Ticket& ticket, const mail::Message& message, Quoting quoting, store::AckSink& acks);
   /// Makes everything durable and acknowledges it. Errors as add().
   Status settle(store::AckSink& acks);
-  /// Lets go of the locks.
-  void close();
+  /// Lets go of the locks. Error: a lock file stayed behind.
+  Status close();
 
  private:
   struct Pending {

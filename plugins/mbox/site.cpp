@@ -51,12 +51,10 @@ Result<Standing> look_at(const std::string& path, files::FileSystem& fs) {
     return Standing::file;
   }
   if (!files::is_not_found(stat.error())) return stat.error();
-  // A link that leads nowhere is not a place that is missing: making it would write somewhere else.
+  // A link that leads nowhere is not a place that is missing: making it would write somewhere else. The file system
+  // refuses it.
   const auto place = fs.open_place(plain, /*create_parents=*/false);
-  if (place.ok()) {
-    const auto link = place->parent->stat(place->name);
-    if (link.ok() && link->kind == files::FileKind::symlink) return not_a_regular_file(plain);
-  }
+  if (!place.ok() && place.error().kind == ErrorKind::usage) return place.error();
   return Standing::missing;
 }
 

@@ -176,9 +176,10 @@ Status MboxTarget::flush() {
   for (const auto& folder : open_) {
     if (!folder->batch) continue;
     Status settled = folder->batch->settle(acks_);
-    folder->batch->close();
+    Status closed = folder->batch->close();
     folder->batch.reset();
-    if (result.ok() && !settled.ok()) result = std::move(settled);
+    if (settled.ok()) settled = std::move(closed);
+    if (result.ok()) result = std::move(settled);
   }
   return result;
 }

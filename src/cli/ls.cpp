@@ -24,7 +24,7 @@ int run_ls_command(Frame& frame, const LsOptions& options) {
   const SystemClock clock;
   SystemRandom random;
   files::MemoryBudget budget(kBudget);
-  files::Spool spool(state->spool_directory, budget, {});
+  files::Spool spool(state->spool_directory, budget, {}, files::Keep::facts);
   const auto show = frame.global.quiet     ? Warnings::Show::nothing
                     : frame.global.verbose ? Warnings::Show::everything
                                            : Warnings::Show::warnings;

@@ -176,9 +176,10 @@ Result<CommandLine> parse_command_line(const Arguments& arguments) {
   const auto words = all_of(values, "words");
   const auto* command = find_command(arguments.command);
   const unsigned bit = command == nullptr ? kNone : command->bit;
-  if (arguments.help || bit == kHelp) {
-    const bool asked_by_word = bit == kHelp && !words.empty();
-    line.command = HelpOptions{asked_by_word ? words.front() : bit == kHelp ? "" : arguments.command};
+  if (arguments.help) {
+    line.command = HelpOptions{arguments.command};
+  } else if (bit == kHelp) {
+    line.command = HelpOptions{words.empty() ? std::string() : words.front()};
   } else if (arguments.version || bit == kVersion) {
     line.command = VersionOptions{};
   } else if (bit == kLs) {

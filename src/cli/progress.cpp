@@ -80,7 +80,7 @@ void ProgressView::show(const pipeline::Progress& progress) {
   }
   const bool live = terminal_.look().live;
   const auto waited = shown_ ? now - *shown_ : Time::duration::max();
-  const bool new_phase = shown_phase_ != phase_;
+  const bool new_phase = shown_phases_.count(progress.phase) == 0;
   const bool due = live ? waited >= 100ms : waited >= 10s || (new_phase && waited >= 1s);
   // Samples are taken between the lines too, so that a plain line every ten seconds knows the last ten.
   if (!due) {
@@ -90,7 +90,7 @@ void ProgressView::show(const pipeline::Progress& progress) {
   const auto text = progress_text(progress, measure(now, progress));
   live ? terminal_.live(text) : terminal_.say("mailhaul: " + text);
   shown_ = now;
-  shown_phase_ = phase_;
+  shown_phases_.insert(progress.phase);
 }
 
 }  // namespace mailhaul::cli

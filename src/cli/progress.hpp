@@ -4,6 +4,7 @@
 #include <chrono>
 #include <deque>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/clock.hpp"
@@ -21,8 +22,9 @@ struct Rates {
 /// comes last, so that a narrow terminal cuts only it.
 [[nodiscard]] std::string progress_text(const pipeline::Progress& progress, const Rates& rates);
 
-/// Shows at most ten live lines or one plain line in ten seconds, and a plain line when the phase changes (but not
-/// more than one a second). Called from the run's main thread.
+/// Shows at most ten live lines a second, or one plain line in ten seconds and one more when a phase is entered for the
+/// first time (but not more than one a second: a run may go from phase to phase with every folder). Called from the
+/// run's main thread.
 class ProgressView {
  public:
   /// `quiet`: shows nothing at all.
@@ -43,7 +45,8 @@ class ProgressView {
   const Clock& clock_;
   const bool quiet_;
   std::optional<Time> shown_;
-  std::optional<pipeline::Progress::Phase> phase_, shown_phase_;
+  std::optional<pipeline::Progress::Phase> phase_;
+  std::set<pipeline::Progress::Phase> shown_phases_;
   std::deque<Sample> samples_;
 };
 

@@ -27,11 +27,19 @@ class Gate {
     armed_ = false;
     fired_ = true;
     switch (fault_) {
-      case Fault::crash_after: dead_ = true; return {};
-      case Fault::no_space: return {Way::refuse, os_error(ENOSPC, doing, "simulated disk")};
-      case Fault::io_error: return {Way::refuse, os_error(EIO, doing, "simulated disk")};
-      case Fault::torn_write: dead_ = true; return {is_write ? Way::half : Way::refuse, dead_error(doing)};
-      case Fault::crash: dead_ = true; return {Way::refuse, dead_error(doing)};
+      case Fault::crash_after:
+        dead_ = true;
+        return {};
+      case Fault::no_space:
+        return {Way::refuse, os_error(ENOSPC, doing, "simulated disk")};
+      case Fault::io_error:
+        return {Way::refuse, os_error(EIO, doing, "simulated disk")};
+      case Fault::torn_write:
+        dead_ = true;
+        return {is_write ? Way::half : Way::refuse, dead_error(doing)};
+      case Fault::crash:
+        dead_ = true;
+        return {Way::refuse, dead_error(doing)};
     }
     return {};
   }
@@ -182,7 +190,9 @@ class FailingFsImpl final : public FailingFs {
     return std::unique_ptr<Dir>(std::make_unique<FailingDir>(gate_, std::move(dir)));
   }
   // Step by step through this seam, so that a crash can come between two directories.
-  Result<std::unique_ptr<Dir>> create_root(const std::string& path) override { return create_root_by_steps(*this, path); }
+  Result<std::unique_ptr<Dir>> create_root(const std::string& path) override {
+    return create_root_by_steps(*this, path);
+  }
   Result<Place> open_place(const std::string& path, bool create_parents) override {
     if (create_parents) {
       auto parent = create_root(split_path(path).first);

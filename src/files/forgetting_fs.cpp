@@ -43,7 +43,9 @@ FileStat to_file_stat(const Inode& inode) {
 class Handle {
  public:
   Handle(SharedPtr shared, InodePtr inode, std::string path)
-      : shared_(std::move(shared)), inode_(std::move(inode)), path_(std::move(path)),
+      : shared_(std::move(shared)),
+        inode_(std::move(inode)),
+        path_(std::move(path)),
         generation_(shared_->disk->generation()) {}
 
   // Calls `work` under the mutex, unless the power was lost since.
@@ -327,7 +329,9 @@ class ForgettingFsImpl final : public ForgettingFs {
     if (found->kind != FileKind::directory) return os_error(ENOTDIR, "open", path);
     return std::unique_ptr<Dir>(std::make_unique<ForgettingDir>(Handle(shared_, std::move(found), path)));
   }
-  Result<std::unique_ptr<Dir>> create_root(const std::string& path) override { return create_root_by_steps(*this, path); }
+  Result<std::unique_ptr<Dir>> create_root(const std::string& path) override {
+    return create_root_by_steps(*this, path);
+  }
   Result<Place> open_place(const std::string& path, bool create_parents) override {
     auto [parent_path, name] = split_path(path);
     if (path.ends_with('/') || !check_name(name).ok()) return not_a_regular_file(path);
@@ -378,6 +382,8 @@ class ForgettingFsImpl final : public ForgettingFs {
 
 }  // namespace
 
-std::unique_ptr<ForgettingFs> make_forgetting_fs() { return std::make_unique<ForgettingFsImpl>(std::make_shared<Shared>()); }
+std::unique_ptr<ForgettingFs> make_forgetting_fs() {
+  return std::make_unique<ForgettingFsImpl>(std::make_shared<Shared>());
+}
 
 }  // namespace mailhaul::files

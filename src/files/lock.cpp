@@ -1,5 +1,5 @@
-// One run a ledger, one writer an mbox. The kernel's lock decides where there is one; a dotlock is for the programs that
-// know no other (durability: both locks of an mbox).
+// One run a ledger, one writer an mbox. The kernel's lock decides where there is one; a dotlock is for the programs
+// that know no other (durability: both locks of an mbox).
 #include "files/lock.hpp"
 
 #include <signal.h>
@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <fstream>
 #include <limits>
 #include <optional>
 #include <thread>
@@ -18,6 +19,7 @@
 #include "base/strings.hpp"
 #include "files/os_error.hpp"
 #include "mail/dates.hpp"
+#include "mail/sha256.hpp"
 
 namespace mailhaul::files {
 namespace {
@@ -50,7 +52,8 @@ std::string pid_text() { return std::to_string(::getpid()); }
 // "KEY value" of a line of a run lock; "" when it is not there.
 std::string field(const std::string& text, std::string_view key) {
   for (const std::string& line : split(text, '\n')) {
-    if (line.starts_with(key) && line.size() > key.size() && line[key.size()] == ' ') return line.substr(key.size() + 1);
+    if (line.starts_with(key) && line.size() > key.size() && line[key.size()] == ' ')
+      return line.substr(key.size() + 1);
   }
   return {};
 }
@@ -139,6 +142,41 @@ bool is_dead(std::string_view text) {
   const auto pid = parse_uint(text.substr(0, colon), 10, std::numeric_limits<pid_t>::max());
   if (!pid || *pid <= 1) return false;
   return ::kill(static_cast<pid_t>(*pid), 0) != 0 && errno == ESRCH;
+}
+
+// Field 22 of /proc/PID/stat: when the process began, in ticks since the boot. "" when there is no such process.
+std::string start_of(const std::string& pid) {
+  std::ifstream in("/proc/" + pid + "/stat");
+  std::string text;
+  std::getline(in, text);
+  // The second field is the program's name in parentheses, and may hold blanks and parentheses itself.
+  const std::size_t name_end = text.rfind(')');
+  if (name_end == std::string::npos) return {};
+  const auto fields = split(std::string_view(text).substr(name_end + 1), ' ');
+  constexpr std::size_t kStart = 20;  // field 22, counted from the blank behind the name
+  return fields.size() > kStart ? fields[kStart] : std::string();
+}
+
+std::string boot_id() {
+  std::ifstream in("/proc/sys/kernel/random/boot_id");
+  std::string text;
+  std::getline(in, text);
+  return text;
+}
+
+// The second line of a dotlock of ours: who it is beyond doubt, over pids that are given again and over reboots.
+std::string own_mark() { return "mailhaul " + host_name() + " " + boot_id() + " " + start_of(pid_text()); }
+
+// Whether a dotlock is one of ours whose run is over. Asked while its mbox's kernel lock is held, which a run of ours
+// holds as long as its dotlock stands: a process of ours that lives and is this one (a test's) has let go of it.
+bool is_own_leftover(std::string_view text) {
+  const auto lines = split(text, '\n');
+  if (lines.size() < 2 || !lines[1].starts_with("mailhaul ")) return false;
+  const auto words = split(lines[1], ' ');
+  const auto pid = parse_uint(lines[0], 10, std::numeric_limits<pid_t>::max());
+  if (words.size() != 4 || words[1] != host_name() || !pid) return false;
+  if (words[2] != boot_id() || lines[0] == pid_text()) return true;
+  return start_of(lines[0]) != words[3];
 }
 
 class HeldMboxLock final : public MboxLock {
@@ -240,6 +278,11 @@ class Attempt {
 
   Result<std::uint64_t> write_pid(const std::string& name) {
     auto opened = dir_.open_file(name, OpenMode::create);
+    if (!opened.ok() && is_exists(opened.error()) && name != lock_name_) {
+      // A run that died between the two steps left it; nobody else uses it while the kernel lock is ours.
+      MH_CHECK(dir_.unlink(name));
+      opened = dir_.open_file(name, OpenMode::create);
+    }
     if (!opened.ok()) {
       Error error = std::move(opened).error();
       if (error.system == EACCES || error.system == EPERM || error.system == EROFS)
@@ -248,7 +291,7 @@ class Attempt {
     }
     File& file = **opened;
     auto written = [&]() -> Result<std::uint64_t> {
-      MH_CHECK(file.write_at(0, as_octets(pid_text() + "\n")));
+      MH_CHECK(file.write_at(0, as_octets(pid_text() + "\n" + own_mark() + "\n")));
       MH_TRY(const FileStat facts, file.stat());
       MH_CHECK(file.close());
       return facts.inode;
@@ -265,6 +308,7 @@ class Attempt {
     if (const auto text = read_small(dir_, lock_name_, kLargestLockFile); text.ok()) {
       now.holder = visible(trim(*text), 100);
       now.dead = is_dead(*text);
+      if (is_own_leftover(*text)) return put_away(now.lock);
     }
     const bool stood_still = seen_ && seen_->lock == now.lock && seen_->mbox == now.mbox;
     seen_ = std::move(now);
@@ -282,6 +326,7 @@ class Attempt {
   // it is another.
   Result<bool> put_away(const Sight& judged) {
     const std::string unique = unique_name();
+    if (auto left = dir_.unlink(unique); !left.ok() && !is_not_found(left.error())) return std::move(left).error();
     auto moved = dir_.rename(lock_name_, dir_, unique);
     if (!moved.ok()) {
       if (is_not_found(moved.error())) return true;
@@ -322,7 +367,11 @@ class Attempt {
                       "wait for the program that holds it, or remove a lock file that nobody holds", Retry::later);
   }
 
-  std::string unique_name() const { return lock_name_ + "." + pid_text() + "." + to_hex(random_number()); }
+  // One name an mbox and host, hidden: what a run that was killed leaves of it is no folder of a tree, and the next run
+  // takes its place.
+  std::string unique_name() const {
+    return ".mailhaul-" + to_hex(mail::sha256(as_octets(host_name() + "\n" + name_)).octets()).substr(0, 16) + ".lock";
+  }
 
   Dir& dir_;
   const std::string& name_;

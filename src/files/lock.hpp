@@ -28,7 +28,8 @@ class RunLock {
 /// Both locks of an mbox (durability.md 2.6): OFD lock on `file` and dotlock `NAME.lock` in `dir`. Waits for the first,
 /// tries the second without waiting, lets go of the first when that fails, pauses 50..500 ms, at most `patience`.
 /// A foreign dotlock is removed only when older than 10 minutes, the mbox's size and mtime stand still, and the pid
-/// in it is dead on this host. Error: locked (names the lock file and its holder), interrupted when cancelled.
+/// in it is dead on this host. One that a killed run of mailhaul left (its second line says host, boot and start of the
+/// process) is removed at once: the kernel lock, which is held by then, proves that nobody stands behind it. Error: locked (names the lock file and its holder), interrupted when cancelled.
 class MboxLock {
  public:
   static Result<std::unique_ptr<MboxLock>> acquire(Dir& dir, const std::string& name, File& file,

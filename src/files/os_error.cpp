@@ -23,36 +23,50 @@ struct Verdict {
 
 Verdict judge(int number) {
   switch (number) {
-    case ENOENT: return {ErrorKind::unreachable, Scope::folder};
-    case EEXIST: return {ErrorKind::message, Scope::message};
+    case ENOENT:
+      return {ErrorKind::unreachable, Scope::folder};
+    case EEXIST:
+      return {ErrorKind::message, Scope::message};
     case ENOSPC:
     case EDQUOT:
-    case EFBIG: return {ErrorKind::no_space, Scope::run, Retry::later, "free some space and run the same command again"};
-    case EIO: return {ErrorKind::damage, Scope::run, Retry::never, "the storage failed; look at the system log"};
+    case EFBIG:
+      return {ErrorKind::no_space, Scope::run, Retry::later, "free some space and run the same command again"};
+    case EIO:
+      return {ErrorKind::damage, Scope::run, Retry::never, "the storage failed; look at the system log"};
     case EACCES:
-    case EPERM: return {ErrorKind::unreachable, Scope::folder, Retry::never, "check owner and permissions"};
-    case EROFS: return {ErrorKind::unreachable, Scope::folder, Retry::never, "the file system is read-only"};
+    case EPERM:
+      return {ErrorKind::unreachable, Scope::folder, Retry::never, "check owner and permissions"};
+    case EROFS:
+      return {ErrorKind::unreachable, Scope::folder, Retry::never, "the file system is read-only"};
     case EMFILE:
-    case ENFILE: return {ErrorKind::unreachable, Scope::run, Retry::later, "raise ulimit -n"};
-    case ENOMEM: return {ErrorKind::unreachable, Scope::run, Retry::later, "the system has no memory left"};
+    case ENFILE:
+      return {ErrorKind::unreachable, Scope::run, Retry::later, "raise ulimit -n"};
+    case ENOMEM:
+      return {ErrorKind::unreachable, Scope::run, Retry::later, "the system has no memory left"};
     // Asked not to follow links, the system says ELOOP (openat2, O_NOFOLLOW).
-    case ELOOP: return {ErrorKind::security, Scope::message, Retry::never, "symbolic links are not followed here"};
+    case ELOOP:
+      return {ErrorKind::security, Scope::message, Retry::never, "symbolic links are not followed here"};
     case ENOTDIR:
     case EISDIR:
-    case ENAMETOOLONG: return {ErrorKind::usage, Scope::folder};
+    case ENAMETOOLONG:
+      return {ErrorKind::usage, Scope::folder};
     // EAGAIN: another program holds a lease (Samba's oplocks), and O_NONBLOCK does not wait for it.
     case EAGAIN:
     case EBUSY:
-    case ETXTBSY: return {ErrorKind::locked, Scope::folder, Retry::later, "another program holds it"};
+    case ETXTBSY:
+      return {ErrorKind::locked, Scope::folder, Retry::later, "another program holds it"};
     // EINVAL: FAT and CIFS refuse names and calls with it.
     case EINVAL:
     case ENOSYS:
     case EOPNOTSUPP:
     case EXDEV:
     case EMLINK:
-    case ENOLCK: return {ErrorKind::unsupported, Scope::folder, Retry::never, "this file system cannot do that"};
-    case EBADF: return {ErrorKind::bug, Scope::run};
-    default: return {ErrorKind::unreachable, Scope::session, Retry::later};
+    case ENOLCK:
+      return {ErrorKind::unsupported, Scope::folder, Retry::never, "this file system cannot do that"};
+    case EBADF:
+      return {ErrorKind::bug, Scope::run};
+    default:
+      return {ErrorKind::unreachable, Scope::session, Retry::later};
   }
 }
 

@@ -111,7 +111,8 @@ FileStat to_file_stat(const struct stat& raw) {
 }
 
 Result<off_t> to_offset(std::uint64_t octets, const std::string& path) {
-  if (octets > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max())) return os_error(EFBIG, "reach offset", path);
+  if (octets > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max()))
+    return os_error(EFBIG, "reach offset", path);
   return static_cast<off_t>(octets);
 }
 
@@ -141,7 +142,8 @@ class RealFile final : public File {
   Status write_at(std::uint64_t offset, Octets octets) override {
     MH_TRY(off_t at, to_offset(offset, path_));
     while (!octets.empty()) {
-      const ssize_t done = again([&] { return ::pwrite(fd_, octets.data(), std::min(octets.size(), kLargestStep), at); });
+      const ssize_t done =
+          again([&] { return ::pwrite(fd_, octets.data(), std::min(octets.size(), kLargestStep), at); });
       if (done < 0) return os_error(errno, "write", path_);
       // Nothing written and no reason given: to go on would be to loop for ever.
       if (done == 0) return os_error(EIO, "write", path_);
@@ -167,7 +169,9 @@ class RealFile final : public File {
     return judged(again([&] { return ::futimens(fd_, times); }), "set the time of");
   }
 
-  Status sync() override { return judged(again([&] { return ::fsync(fd_); }), "sync"); }
+  Status sync() override {
+    return judged(again([&] { return ::fsync(fd_); }), "sync");
+  }
 
   Status close() override {
     if (fd_ < 0) return os_error(EBADF, "close", path_);
@@ -308,18 +312,28 @@ class RealDir final : public Dir {
     return {};
   }
 
-  Status sync() override { return judged(again([&] { return ::fsync(fd_.get()); }), "sync"); }
-  Status sync_filesystem() override { return judged(again([&] { return ::syncfs(fd_.get()); }), "sync"); }
+  Status sync() override {
+    return judged(again([&] { return ::fsync(fd_.get()); }), "sync");
+  }
+  Status sync_filesystem() override {
+    return judged(again([&] { return ::syncfs(fd_.get()); }), "sync");
+  }
 
  private:
   // O_NONBLOCK: a FIFO without a writer must not hold us; for regular files it changes nothing.
   int open_by_mode(const char* name, OpenMode mode) {
-    const auto open = [&](int flags) { return open_beneath(kernel_, fd_.get(), name, flags | O_NONBLOCK, creating(flags)); };
+    const auto open = [&](int flags) {
+      return open_beneath(kernel_, fd_.get(), name, flags | O_NONBLOCK, creating(flags));
+    };
     switch (mode) {
-      case OpenMode::read: return open_without_atime([&](int extra) { return open(O_RDONLY | extra); });
-      case OpenMode::read_write: return open(O_RDWR);
-      case OpenMode::create: return open(O_RDWR | O_CREAT | O_EXCL);
-      case OpenMode::open_or_create: return open(O_RDWR | O_CREAT);
+      case OpenMode::read:
+        return open_without_atime([&](int extra) { return open(O_RDONLY | extra); });
+      case OpenMode::read_write:
+        return open(O_RDWR);
+      case OpenMode::create:
+        return open(O_RDWR | O_CREAT | O_EXCL);
+      case OpenMode::open_or_create:
+        return open(O_RDWR | O_CREAT);
     }
     errno = EINVAL;
     return -1;
@@ -367,13 +381,15 @@ class RealDir final : public Dir {
 class RealFs final : public FileSystem {
  public:
   Result<std::unique_ptr<Dir>> open_root(const std::string& path) override {
-    Descriptor fd(open_without_atime(
-        [&](int extra) { return again([&] { return ::open(path.c_str(), kDirFlags | extra); }); }));
+    Descriptor fd(
+        open_without_atime([&](int extra) { return again([&] { return ::open(path.c_str(), kDirFlags | extra); }); }));
     if (fd.get() < 0) return os_error(errno, "open", path);
     return std::unique_ptr<Dir>(std::make_unique<RealDir>(kernel_, std::move(fd), path));
   }
 
-  Result<std::unique_ptr<Dir>> create_root(const std::string& path) override { return create_root_by_steps(*this, path); }
+  Result<std::unique_ptr<Dir>> create_root(const std::string& path) override {
+    return create_root_by_steps(*this, path);
+  }
 
   Result<Place> open_place(const std::string& path, bool create_parents) override {
     std::string wanted = path;

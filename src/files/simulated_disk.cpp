@@ -53,8 +53,9 @@ void apply_torn(std::vector<std::byte>& octets, const PendingChange& change, Dic
   for (std::uint64_t at = change.offset; at < end;) {
     const std::uint64_t next = std::min(end, (at / kSector + 1) * kSector);
     if (dice.coin()) {
-      put(octets, at, Octets(change.octets).subspan(static_cast<std::size_t>(at - change.offset),
-                                                   static_cast<std::size_t>(next - at)));
+      put(octets, at,
+          Octets(change.octets)
+              .subspan(static_cast<std::size_t>(at - change.offset), static_cast<std::size_t>(next - at)));
     } else if (in_order) {
       break;
     }

@@ -27,24 +27,31 @@ bool is_disk_full(int system) { return system == ENOSPC || system == EDQUOT || s
 Verdict judge(int code, int system) {
   const Verdict no_space{ErrorKind::no_space, Retry::later, "free some space and run the same command again"};
   switch (code & 0xff) {
-    case SQLITE_FULL: return no_space;
+    case SQLITE_FULL:
+      return no_space;
     case SQLITE_IOERR:
       if (is_disk_full(system)) return no_space;
       return {ErrorKind::damage, Retry::never, "the storage failed; look at the system log"};
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return {ErrorKind::damage};
+    case SQLITE_NOTADB:
+      return {ErrorKind::damage};
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return {ErrorKind::locked, Retry::later, "another program holds the database"};
+    case SQLITE_LOCKED:
+      return {ErrorKind::locked, Retry::later, "another program holds the database"};
     case SQLITE_CANTOPEN:
       if (is_disk_full(system)) return no_space;
       return {ErrorKind::unreachable};
     case SQLITE_PERM:
     case SQLITE_READONLY:
-    case SQLITE_AUTH: return {ErrorKind::unreachable, Retry::never, "check owner and permissions"};
-    case SQLITE_NOMEM: return {ErrorKind::unreachable, Retry::later, "the system has no memory left"};
-    case SQLITE_INTERRUPT: return {ErrorKind::interrupted, Retry::later};
+    case SQLITE_AUTH:
+      return {ErrorKind::unreachable, Retry::never, "check owner and permissions"};
+    case SQLITE_NOMEM:
+      return {ErrorKind::unreachable, Retry::later, "the system has no memory left"};
+    case SQLITE_INTERRUPT:
+      return {ErrorKind::interrupted, Retry::later};
     // Constraints, misuse, bad SQL: ours.
-    default: return {ErrorKind::bug};
+    default:
+      return {ErrorKind::bug};
   }
 }
 

@@ -168,9 +168,12 @@ Result<Handle> open_read_write(const std::string& path) {
 
 Result<Handle> open_handle(const std::string& path, Db::Mode mode) {
   switch (mode) {
-    case Db::Mode::read_only: return open_read_only(path);
-    case Db::Mode::read_write_create: return open_read_write(path);
-    case Db::Mode::temporary: return open_temporary();
+    case Db::Mode::read_only:
+      return open_read_only(path);
+    case Db::Mode::read_write_create:
+      return open_read_write(path);
+    case Db::Mode::temporary:
+      return open_temporary();
   }
   return make_error(ErrorKind::bug, Scope::run, "no such mode of a database");
 }

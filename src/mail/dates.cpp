@@ -17,8 +17,9 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr std::array<std::string_view, 7> kWeekdays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-constexpr std::array<std::string_view, 12> kMonths{"January", "February", "March",     "April",   "May",      "June",
-                                                   "July",    "August",   "September", "October", "November", "December"};
+constexpr std::array<std::string_view, 12> kMonths{"January",   "February", "March",    "April",
+                                                   "May",       "June",     "July",     "August",
+                                                   "September", "October",  "November", "December"};
 
 /// A zone that was read; `east` is nullopt for "-0000" and for names that tell nothing (RFC 5322 4.3).
 struct Zone {
@@ -28,11 +29,11 @@ struct Zone {
 /// RFC 5322 4.3, then what European mail carries. Names with more than one meaning (IST, CST of China) stay as the RFC
 /// has them or unknown.
 constexpr std::array<std::pair<std::string_view, int>, 31> kZones{{
-    {"UT", 0},        {"GMT", 0},        {"UTC", 0},       {"Z", 0},         {"EST", -5 * 60}, {"EDT", -4 * 60},
-    {"CST", -6 * 60}, {"CDT", -5 * 60},  {"MST", -7 * 60}, {"MDT", -6 * 60}, {"PST", -8 * 60}, {"PDT", -7 * 60},
-    {"WET", 0},       {"WEST", 60},      {"BST", 60},      {"CET", 60},      {"CEST", 2 * 60}, {"MET", 60},
-    {"MEST", 2 * 60}, {"MEZ", 60},       {"MESZ", 2 * 60}, {"EET", 2 * 60},  {"EEST", 3 * 60}, {"MSK", 3 * 60},
-    {"MSD", 4 * 60},  {"JST", 9 * 60},   {"KST", 9 * 60},  {"AEST", 600},    {"AEDT", 660},    {"NZST", 12 * 60},
+    {"UT", 0},         {"GMT", 0},       {"UTC", 0},       {"Z", 0},         {"EST", -5 * 60}, {"EDT", -4 * 60},
+    {"CST", -6 * 60},  {"CDT", -5 * 60}, {"MST", -7 * 60}, {"MDT", -6 * 60}, {"PST", -8 * 60}, {"PDT", -7 * 60},
+    {"WET", 0},        {"WEST", 60},     {"BST", 60},      {"CET", 60},      {"CEST", 2 * 60}, {"MET", 60},
+    {"MEST", 2 * 60},  {"MEZ", 60},      {"MESZ", 2 * 60}, {"EET", 2 * 60},  {"EEST", 3 * 60}, {"MSK", 3 * 60},
+    {"MSD", 4 * 60},   {"JST", 9 * 60},  {"KST", 9 * 60},  {"AEST", 600},    {"AEDT", 660},    {"NZST", 12 * 60},
     {"NZDT", 13 * 60},
 }};
 
@@ -320,8 +321,13 @@ Civil civil_of(Instant instant) {
   const auto midnight = floor<days>(kept);
   const year_month_day day(midnight);
   const auto into_day = static_cast<unsigned>((kept - midnight).count());
-  return {static_cast<int>(day.year()), static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()),
-          weekday(midnight).c_encoding(), into_day / 3600, into_day / 60 % 60, into_day % 60};
+  return {static_cast<int>(day.year()),
+          static_cast<unsigned>(day.month()),
+          static_cast<unsigned>(day.day()),
+          weekday(midnight).c_encoding(),
+          into_day / 3600,
+          into_day / 60 % 60,
+          into_day % 60};
 }
 
 }  // namespace

@@ -12,12 +12,11 @@ namespace mailhaul::mail {
 
 namespace {
 
-/// What the empty component is called. A NUL octet is mUTF-7 "&AAA-", so nothing else gets this name.
-constexpr std::string_view kEmpty = "%00";
+/// What the empty component is called. Nothing else gets this name: a NUL is mUTF-7 "&AAA-", and "%00" only in front of
+/// a reserved name.
+constexpr std::string_view kEmpty = "%00%00";
 
-constexpr bool is_hex(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
+constexpr bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 bool begins_with_escape(std::string_view text) {
   return text.size() >= 3 && text[0] == '%' && is_hex(text[1]) && is_hex(text[2]);

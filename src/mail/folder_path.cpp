@@ -15,7 +15,8 @@ std::string fold_case(std::string_view name) {
   struct Umlaut {
     char vowel, upper, lower;  // upper, lower: second octet after 0xC3
   };
-  static constexpr std::array<Umlaut, 3> kUmlauts{{{'a', '\x84', '\xA4'}, {'o', '\x96', '\xB6'}, {'u', '\x9C', '\xBC'}}};
+  static constexpr std::array<Umlaut, 3> kUmlauts{
+      {{'a', '\x84', '\xA4'}, {'o', '\x96', '\xB6'}, {'u', '\x9C', '\xBC'}}};
   std::string folded = to_lower_ascii(name);
   for (const Umlaut& umlaut : kUmlauts) {
     const std::string lower{'\xC3', umlaut.lower};
@@ -75,9 +76,7 @@ constexpr std::array<std::pair<std::string_view, Role>, 42> kNames{{
     {"inbox", Role::inbox},
 }};
 
-bool is_escape(std::string_view text, std::string_view escape) {
-  return starts_with_ignoring_case(text, escape);
-}
+bool is_escape(std::string_view text, std::string_view escape) { return starts_with_ignoring_case(text, escape); }
 
 }  // namespace
 
@@ -128,22 +127,30 @@ bool FolderPath::starts_with(const FolderPath& prefix) const {
          std::equal(prefix.components.begin(), prefix.components.end(), components.begin());
 }
 
-std::strong_ordering FolderPath::operator<=>(const FolderPath& other) const {
-  return components <=> other.components;
-}
+std::strong_ordering FolderPath::operator<=>(const FolderPath& other) const { return components <=> other.components; }
 
 std::string_view to_text(Role role) {
   switch (role) {
-    case Role::none: return "";
-    case Role::inbox: return "inbox";
-    case Role::sent: return "sent";
-    case Role::drafts: return "drafts";
-    case Role::trash: return "trash";
-    case Role::junk: return "junk";
-    case Role::archive: return "archive";
-    case Role::all: return "all";
-    case Role::flagged: return "flagged";
-    case Role::important: return "important";
+    case Role::none:
+      return "";
+    case Role::inbox:
+      return "inbox";
+    case Role::sent:
+      return "sent";
+    case Role::drafts:
+      return "drafts";
+    case Role::trash:
+      return "trash";
+    case Role::junk:
+      return "junk";
+    case Role::archive:
+      return "archive";
+    case Role::all:
+      return "all";
+    case Role::flagged:
+      return "flagged";
+    case Role::important:
+      return "important";
   }
   return "";
 }

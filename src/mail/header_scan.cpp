@@ -27,7 +27,8 @@ std::string_view without_line_end(std::string_view line) {
 /// Where the colon of a field stands in its first line; npos for a line that is no field.
 std::size_t colon_of(std::string_view line, std::size_t& name_length) {
   name_length = 0;
-  while (name_length < line.size() && line[name_length] > 0x20 && line[name_length] < 0x7F && line[name_length] != ':') {
+  while (name_length < line.size() && line[name_length] > 0x20 && line[name_length] < 0x7F &&
+         line[name_length] != ':') {
     ++name_length;
   }
   std::size_t colon = name_length;
@@ -85,8 +86,8 @@ std::string unfold(std::string_view field_body) {
 
 bool is_housekeeping_field(std::string_view name) {
   static constexpr std::array<std::string_view, 10> kNames{
-      "Status",     "X-Status",       "X-Keywords",       "X-UID",             "X-IMAP",
-      "X-IMAPbase", "Content-Length", "X-Mozilla-Status", "X-Mozilla-Status2", "X-Mozilla-Keys"};
+      "Status",         "X-Status",         "X-Keywords",        "X-UID",         "X-IMAP", "X-IMAPbase",
+      "Content-Length", "X-Mozilla-Status", "X-Mozilla-Status2", "X-Mozilla-Keys"};
   return std::any_of(kNames.begin(), kNames.end(),
                      [&](std::string_view known) { return equals_ignoring_case(known, name); });
 }

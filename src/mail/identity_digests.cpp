@@ -29,9 +29,7 @@ const char* find_lf(const char* from, const char* end) {
   return static_cast<const char*>(std::memchr(from, '\n', static_cast<std::size_t>(end - from)));
 }
 
-std::string_view between(const char* from, const char* end) {
-  return {from, static_cast<std::size_t>(end - from)};
-}
+std::string_view between(const char* from, const char* end) { return {from, static_cast<std::size_t>(end - from)}; }
 
 /// What the first octets of a line say of it.
 enum class Verdict { more, housekeeping, other };
@@ -177,7 +175,8 @@ std::size_t IdentityDigests::decide(std::string_view octets) {
   if (verdict != Verdict::more) {
     settle(verdict == Verdict::housekeeping ? Line::dropped : Line::kept);
   } else if (line_head_length_ == kLineHead) {
-    // A housekeeping name and dozens of blanks: the EID goes on as if the line were kept, and goes back if a colon comes.
+    // A housekeeping name and dozens of blanks: the EID goes on as if the line were kept, and goes back if a colon
+    // comes.
     fork_eid();
     drain();
     eid_before_line_ = *eid_;
@@ -297,8 +296,8 @@ std::size_t IdentityDigests::update_header(std::string_view chunk) {
   return static_cast<std::size_t>(at - begin);
 }
 
-/// While every line end is CRLF, exact and canonical form share a context: takes what stays so in one piece and says how
-/// much that was; the next octet, if any, is a bare LF.
+/// While every line end is CRLF, exact and canonical form share a context: takes what stays so in one piece and says
+/// how much that was; the next octet, if any, is a bare LF.
 std::size_t IdentityDigests::shared_span(std::string_view chunk) {
   const char* const begin = chunk.data();
   const char* const end = begin + chunk.size();
@@ -322,8 +321,8 @@ std::size_t IdentityDigests::shared_span(std::string_view chunk) {
   return static_cast<std::size_t>(limit - begin);
 }
 
-/// Copies ordinary body lines, each behind one line end that waited, as long as they fit the stage; says where it stopped.
-/// The hot loop of LF mail: everything unusual is left to lines().
+/// Copies ordinary body lines, each behind one line end that waited, as long as they fit the stage; says where it
+/// stopped. The hot loop of LF mail: everything unusual is left to lines().
 const char* IdentityDigests::copy_lines(const char* at, const char* end) {
   const bool is_ordinary = nid_progress_.pending == 1 && eid_progress_.pending == 1 && body_progress_.pending == 1;
   if (!is_ordinary || staged_forms_ != (kNid | kEid | kBody)) return at;

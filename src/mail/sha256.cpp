@@ -53,9 +53,7 @@ Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 Sha256::~Sha256() = default;
 
-void Sha256::update(Octets octets) {
-  demand(EVP_DigestUpdate(context_->handle, octets.data(), octets.size()) == 1);
-}
+void Sha256::update(Octets octets) { demand(EVP_DigestUpdate(context_->handle, octets.data(), octets.size()) == 1); }
 
 Digest Sha256::finish() const {
   const Sha256 copy = *this;

@@ -53,7 +53,8 @@ std::optional<std::string> percent_decode(std::string_view text) {
 std::string percent_encode(std::string_view text, std::string_view also) {
   std::string encoded;
   for (const char c : text) {
-    const bool is_unreserved = is_letter(c) || is_digit(c) || std::string_view("-._~").find(c) != std::string_view::npos;
+    const bool is_unreserved =
+        is_letter(c) || is_digit(c) || std::string_view("-._~").find(c) != std::string_view::npos;
     const bool is_high = static_cast<unsigned char>(c) >= 0x80;
     if (is_unreserved || is_high || also.find(c) != std::string_view::npos) {
       encoded += c;
@@ -118,7 +119,8 @@ Status parse_query(std::string_view text, Location& location) {
   for (const std::string& part : split(text, '&')) {
     const std::size_t equals = part.find('=');
     const auto key = percent_decode(std::string_view(part).substr(0, equals));
-    const auto value = percent_decode(equals == std::string::npos ? std::string_view() : std::string_view(part).substr(equals + 1));
+    const auto value =
+        percent_decode(equals == std::string::npos ? std::string_view() : std::string_view(part).substr(equals + 1));
     if (!key || !value) return bad("has a bad percent-encoding after '?'");
     if (key->empty()) return bad("has an empty option after '?'");
     if (!location.query.emplace(*key, *value).second) return bad("has the option \"" + visible(*key, 40) + "\" twice");

@@ -186,11 +186,13 @@ void sink_error_stops(const SourceSubject& subject) {
     const auto listed = reading.source->list(reading.folder, std::nullopt, listing);
     expect_stop(listed.ok() ? Status{} : Status{listed.error()}, listing.calls, at, "list");
     Fetched fetched(at);
-    expect_stop(reading.source->fetch(batches_of(reading.folder, all.items), fetched), fetched.calls, at, "fetch");
+    const Status stopped = reading.source->fetch(batches_of(reading.folder, all.items), fetched);
+    expect_stop(stopped, fetched.calls, at, "fetch");
   }
   Listing described(2);
   const std::vector<store::Key> keys{all.items[0].key, all.items[1].key, all.items[2].key};
-  expect_stop(reading.source->describe(reading.folder, keys, described), described.calls, 2, "describe");
+  const Status describe_stopped = reading.source->describe(reading.folder, keys, described);
+  expect_stop(describe_stopped, described.calls, 2, "describe");
   std::size_t folders = 0;
   const Status folder_status = reading.source->folders([&](const store::FolderInfo&) -> Status {
     ++folders;

@@ -1,5 +1,6 @@
 // The targets under test: memory, one mbox file, an mbox tree, Maildir++.
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 
 #include "conformance/memory_store.hpp"
@@ -29,6 +30,9 @@ store::Caps mbox_file_claims() {
   caps.keywords = store::Caps::Keywords::any;
   caps.flags = mail::Flags(31);
   caps.many_folders = false;
+  using namespace std::chrono;
+  caps.dates_from = sys_days(year{1000} / January / 1);  // the years that asctime writes with four digits
+  caps.dates_to = sys_days(year{9999} / December / 31) + hours{24} - seconds{1};
   return caps;
 }
 
@@ -83,6 +87,9 @@ class FileHarness final : public TargetHarness {
   [[nodiscard]] store::Caps claims() const override { return store_.claims(); }
   [[nodiscard]] files::FileSystem& fs() override { return *failing_; }
 
+  Result<store::Caps> foretell(store::Services& services) override {
+    return store_.descriptor()->target_caps(location(), services);
+  }
   Result<std::unique_ptr<store::Target>> open(store::Services& services, store::AckSink& acks) override {
     return store_.descriptor()->open_target(location(), services, acks, store::OpenOptions{});
   }
@@ -148,6 +155,7 @@ class MemoryHarness final : public TargetHarness {
 
   [[nodiscard]] store::Caps claims() const override { return memory_caps(); }
   [[nodiscard]] files::FileSystem& fs() override { return *fs_; }
+  Result<store::Caps> foretell(store::Services&) override { return memory_caps(); }
   Result<std::unique_ptr<store::Target>> open(store::Services& services, store::AckSink& acks) override {
     return open_memory_target(place_, services, acks);
   }

@@ -28,6 +28,8 @@ class TargetHarness {
   [[nodiscard]] virtual store::Caps claims() const = 0;
   /// What the services of its targets must name.
   [[nodiscard]] virtual files::FileSystem& fs() = 0;
+  /// What the store says before it is opened: the same as caps(), and nothing is made for it.
+  [[nodiscard]] virtual Result<store::Caps> foretell(store::Services& services) = 0;
   /// The same place each time.
   [[nodiscard]] virtual Result<std::unique_ptr<store::Target>> open(store::Services& services,
                                                                     store::AckSink& acks) = 0;

@@ -10,11 +10,7 @@ namespace {
 
 using store::Caps;
 
-void caps_are_as_claimed(const TargetSubject& subject) {
-  Bench bench(subject);
-  MH_ASSERT_OK(bench.open());
-  const Caps claims = bench.harness->claims();
-  const Caps& caps = bench.target->caps();
+void expect_claimed(const Caps& caps, const Caps& claims) {
   EXPECT_EQ(caps.keys_stable, claims.keys_stable);
   EXPECT_EQ(caps.commits, claims.commits);
   EXPECT_EQ(caps.watermark_per_batch, claims.watermark_per_batch);
@@ -22,6 +18,8 @@ void caps_are_as_claimed(const TargetSubject& subject) {
   EXPECT_EQ(caps.keywords, claims.keywords);
   EXPECT_EQ(caps.keywords_limit, claims.keywords_limit);
   EXPECT_EQ(caps.flags, claims.flags);
+  EXPECT_EQ(caps.dates_from, claims.dates_from);
+  EXPECT_EQ(caps.dates_to, claims.dates_to);
   EXPECT_EQ(caps.max_octets, claims.max_octets);
   EXPECT_EQ(caps.nul, claims.nul);
   EXPECT_EQ(caps.zero_octets, claims.zero_octets);
@@ -33,6 +31,24 @@ void caps_are_as_claimed(const TargetSubject& subject) {
   EXPECT_EQ(caps.separator, claims.separator);
   EXPECT_GE(caps.sessions, 1U);
   EXPECT_GE(caps.writers_per_folder, 1U);
+}
+
+void caps_are_as_claimed(const TargetSubject& subject) {
+  Bench bench(subject);
+  const Caps claims = bench.harness->claims();
+  for (int round = 0; round < 2; ++round) {
+    SCOPED_TRACE(round == 0 ? "nothing is there yet" : "the place is there");
+    const std::uint64_t calls = bench.harness->calls();
+    const auto foretold = bench.harness->foretell(bench.world->services());
+    MH_ASSERT_OK(foretold);
+    expect_claimed(*foretold, claims);
+    EXPECT_EQ(bench.harness->calls(), calls) << "asking what a place could do changed it";
+    MH_ASSERT_OK(bench.open());
+    expect_claimed(bench.target->caps(), claims);
+    MH_ASSERT_OK(bench.ship(sample_parcels(1)));
+    bench.target.reset();
+    bench.shipper = Shipper();
+  }
 }
 
 void ack_once_per_ticket(const TargetSubject& subject) {

@@ -1,4 +1,5 @@
-// Dates: whatever is accepted lies in the years 1..9999 with a zone within a day, and is written and read back the same.
+// Dates: whatever is accepted lies in the years 1..9999 with a zone within a day, and is written and read back the
+// same.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>

@@ -41,7 +41,7 @@ def canonical(octets):
     """Line ends as CRLF, all trailing ones folded into one; nothing stays nothing; a lone CR is an octet."""
     if not octets:
         return b""
-    text = re.sub(rb"\r?\n", b"\r\n", octets)
+    text = octets.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     end = len(text)
     while text[max(0, end - 2):end] == b"\r\n":
         end -= 2
@@ -49,7 +49,22 @@ def canonical(octets):
 
 
 def nid(octets):
-    return hashlib.sha256(canonical(octets)).hexdigest()
+    return identities(octets)[0]
+
+
+def eid(octets):
+    return identities(octets)[1]
+
+
+def identities(octets):
+    """(NID, EID) in one go: a message may be large."""
+    text = canonical(octets)
+    fields, rest = header_fields(text)
+    kept = [field for field in fields if field_name(field) not in HOUSEKEEPING]
+    of_all = hashlib.sha256(text).hexdigest()
+    if len(kept) == len(fields):
+        return of_all, of_all
+    return of_all, hashlib.sha256(b"".join(kept) + rest).hexdigest()
 
 
 def header_fields(text):
@@ -76,12 +91,6 @@ def field_name(field):
 
 def field_body(field):
     return re.sub(rb"\r\n", b"", field.split(b":", 1)[1]).strip(b" \t\r\n")
-
-
-def eid(octets):
-    fields, rest = header_fields(canonical(octets))
-    kept = b"".join(field for field in fields if field_name(field) not in HOUSEKEEPING)
-    return hashlib.sha256(kept + rest).hexdigest()
 
 
 # Names ------------------------------------------------------------------------------------------------------------
@@ -180,13 +189,16 @@ def from_line_facts(line):
 
 
 def unquote_mboxrd(octets):
+    if b">From " not in octets:
+        return octets
     return re.sub(rb"^>(>*From )", rb"\1", octets, flags=re.M)
 
 
 def mbox_meta(octets):
     """(flags, keywords) of the housekeeping fields: the first field of each name counts."""
     found = {}
-    for field in header_fields(canonical(octets))[0]:
+    head = re.split(rb"\n\r?\n", octets, maxsplit=1)[0]
+    for field in header_fields(canonical(head))[0]:
         name = field_name(field)
         if name in HOUSEKEEPING:
             found.setdefault(name, field_body(field).decode("utf-8", "replace"))
@@ -231,7 +243,7 @@ def read_mbox(path, folder=None):
                 octets = unquote_mboxrd(raw)
                 flags, keywords = mbox_meta(octets)
                 ticket, received = from_line_facts(line)
-                records.append(Record(folder, octets, nid(octets), eid(octets), flags, keywords, received, ticket,
+                records.append(Record(folder, octets, *identities(octets), flags, keywords, received, ticket,
                                       f"{path}#{key}"))
         finally:
             box.close()
@@ -322,7 +334,7 @@ def read_one_maildir(directory, folder):
         octets = read_unseen(path)
         flags, keywords = maildir_meta(name, keyword_names)
         ticket = re.search(r"R([0-9a-f]{32})", name)
-        records.append(Record(folder, octets, nid(octets), eid(octets), flags, keywords,
+        records.append(Record(folder, octets, *identities(octets), flags, keywords,
                               os.lstat(path).st_mtime_ns // 10**9, ticket.group(1) if ticket else None, path))
     return records
 
@@ -402,6 +414,7 @@ def pair_up(left, right):
     pairs, right = [], list(right)
     for same in (lambda x, y: (x.nid, x.flags, fold(x.keywords), x.received) ==
                  (y.nid, y.flags, fold(y.keywords), y.received),
+                 lambda x, y: (x.flags, fold(x.keywords), x.received) == (y.flags, fold(y.keywords), y.received),
                  lambda x, y: x.nid == y.nid and x.flags == y.flags,
                  lambda x, y: True):
         waiting = []

@@ -65,13 +65,26 @@ MessageName parse_message_name(std::string_view name) {
 void apply_info(const MessageName& name, const KeywordTable& keywords, mail::Meta& meta) {
   for (const char letter : name.flags) {
     switch (letter) {
-      case 'P': meta.keywords.emplace_back(kForwarded); continue;
-      case 'R': meta.flags.set(mail::Flags::answered); continue;
-      case 'S': meta.flags.set(mail::Flags::seen); continue;
-      case 'T': meta.flags.set(mail::Flags::deleted); continue;
-      case 'D': meta.flags.set(mail::Flags::draft); continue;
-      case 'F': meta.flags.set(mail::Flags::flagged); continue;
-      default: break;
+      case 'P':
+        meta.keywords.emplace_back(kForwarded);
+        continue;
+      case 'R':
+        meta.flags.set(mail::Flags::answered);
+        continue;
+      case 'S':
+        meta.flags.set(mail::Flags::seen);
+        continue;
+      case 'T':
+        meta.flags.set(mail::Flags::deleted);
+        continue;
+      case 'D':
+        meta.flags.set(mail::Flags::draft);
+        continue;
+      case 'F':
+        meta.flags.set(mail::Flags::flagged);
+        continue;
+      default:
+        break;
     }
     if (letter >= 'a' && letter <= 'z' && !keywords.name(letter).empty()) {
       meta.keywords.emplace_back(keywords.name(letter));

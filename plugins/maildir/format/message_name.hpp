@@ -13,12 +13,12 @@ namespace mailhaul::maildir {
 
 /// One file name taken apart. All views point into the name.
 struct MessageName {
-  std::string_view base;    ///< what never changes while the message lives; never "" unless the name is
-  std::string_view tail;    ///< from the info separator to the end; "" without info
-  char separator = 0;       ///< ':' or what stands in its place where ':' is forbidden: ';', '!', '_'; 0 without info
-  std::string_view flags;   ///< the octets after "2," up to a ','
-  std::string_view fields;  ///< what follows from that ',' on: other programs' fields, kept as they are
-  bool experimental = false;             ///< info "1,": has no flags that anybody agreed on
+  std::string_view base;      ///< what never changes while the message lives; never "" unless the name is
+  std::string_view tail;      ///< from the info separator to the end; "" without info
+  char separator = 0;         ///< ':' or what stands in its place where ':' is forbidden: ';', '!', '_'; 0 without info
+  std::string_view flags;     ///< the octets after "2," up to a ','
+  std::string_view fields;    ///< what follows from that ',' on: other programs' fields, kept as they are
+  bool experimental = false;  ///< info "1,": has no flags that anybody agreed on
   std::optional<std::uint64_t> size;       ///< ",S=": octets of the file; a hint
   std::optional<std::uint64_t> crlf_size;  ///< ",W=": the same with CRLF line ends; a hint
 };

@@ -18,6 +18,8 @@ constexpr std::size_t kLongestFromLine = 1024;
 constexpr std::size_t kLookOctets = 2 * kLongestFromLine;
 // Enough of a header line for the fields that are read here.
 constexpr std::size_t kHeaderLineHead = 256;
+// Empty lines that are looked over behind a length.
+constexpr std::size_t kMostLineEnds = 8;
 // A message has one Content-Length; more than this many are somebody's joke.
 constexpr std::size_t kMostLengths = 4;
 // "From " and an empty CRLF line before it, which may turn out to be no content, stay out of the fingerprint until the
@@ -228,11 +230,11 @@ Status Splitter::rest_of_line() {
 }
 
 Status Splitter::end_of_header_line() {
-  const std::string_view line = trim(line_);
   if (line_ == "\n" || line_ == "\r\n") return end_of_header();
-  const std::size_t colon = line.find(':');
-  const bool continued = line_.front() == ' ' || line_.front() == '\t';
-  if (colon != std::string_view::npos && !continued) {
+  // Exactly what the housekeeping fields are that a writer leaves out: a name at the line's very start.
+  const std::string_view line(line_);
+  if (is_field_line(line)) {
+    const std::size_t colon = line.find(':');
     const std::string_view name = trim(line.substr(0, colon));
     const std::string_view value = trim(line.substr(colon + 1));
     if (equals_ignoring_case(name, "Content-Length") && lengths_.size() < kMostLengths) {
@@ -251,30 +253,36 @@ Status Splitter::end_of_header() {
   line_.clear();
   state_ = State::body;
   const std::uint64_t body_begin = here();
+  bool doubtful = !lengths_.empty();
   for (const std::uint64_t length : lengths_) {
     const auto claimed = checked_add(body_begin, length);
     if (!claimed || *claimed > end_) continue;
-    MH_TRY(const bool is_true, is_length_true(*claimed));
-    if (!is_true) continue;
-    limit_ = *claimed;
-    return {};
+    MH_TRY(const Length verdict, judge_length(*claimed));
+    if (verdict == Length::believed) {
+      limit_ = *claimed;
+      return {};
+    }
+    doubtful = doubtful && verdict == Length::ignored;
   }
-  if (!lengths_.empty()) doubts_.ignored_lengths.add(span_.begin);
+  if (doubtful) doubts_.ignored_lengths.add(span_.begin);
   return {};
 }
 
 /// A length is believed only where a From_ line or the end of the file stands at its end, one line end allowed between.
-Result<bool> Splitter::is_length_true(std::uint64_t claimed) {
-  next_begin_ = claimed;
-  if (claimed == end_) return true;
-  MH_TRY(const std::string_view found, look(claimed - 1, 3));
-  const std::string text(found);
-  const bool at_line_start = text.front() == '\n';
-  if (text.substr(1, 1) == "\n") next_begin_ += 1;
-  if (text.substr(1, 2) == "\r\n") next_begin_ += 2;
-  if (next_begin_ == claimed && !at_line_start) return false;
-  if (next_begin_ == end_) return true;
-  return judge(next_begin_, /*after_empty_line=*/true, /*may_doubt=*/false);
+/// Where more empty lines lie between (mutt counts without those that it adds) it is of no use and of no concern.
+Result<Splitter::Length> Splitter::judge_length(std::uint64_t claimed) {
+  MH_TRY(const std::string_view found, look(claimed - 1, 1 + kMostLineEnds));
+  const bool at_line_start = found.front() == '\n';
+  const std::string_view rest = found.substr(1);
+  const std::size_t line_ends = std::min(rest.find_first_not_of("\r\n"), rest.size());
+  const std::size_t one = rest.starts_with('\n') ? 1 : rest.starts_with("\r\n") ? 2 : 0;
+  next_begin_ = claimed + line_ends;
+  if (line_ends == 0 && !at_line_start && claimed != end_) return Length::ignored;
+  if (next_begin_ != end_) {
+    MH_TRY(const bool is_divider, judge(next_begin_, /*after_empty_line=*/true, /*may_doubt=*/false));
+    if (!is_divider) return Length::ignored;
+  }
+  return line_ends == one ? Length::believed : Length::of_no_use;
 }
 
 /// Stands at the end of a believed length.

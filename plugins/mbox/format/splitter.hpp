@@ -71,6 +71,7 @@ class Splitter {
 
  private:
   enum class State { from_line, header, body };
+  enum class Length { believed, of_no_use, ignored };
   Status step();
   Status start_message(std::uint64_t begin);
   Status end_message(std::uint64_t content_end);
@@ -81,7 +82,7 @@ class Splitter {
   Status end_of_header();
   Status on_from_octets();
   Status on_length_reached();
-  Result<bool> is_length_true(std::uint64_t claimed);
+  Result<Length> judge_length(std::uint64_t claimed);
   Result<bool> judge(std::uint64_t line_begin, bool after_empty_line, bool may_doubt);
   Result<std::string_view> look(std::uint64_t offset, std::size_t want);
 

@@ -36,25 +36,25 @@ TEST(Glob, Rows) {
     bool matches;
   };
   for (const Row& row : std::initializer_list<Row>{{"", "", true},
-                                                    {"", "a", false},
-                                                    {"*", "", true},
-                                                    {"*", "a/b", true},
-                                                    {"a*", "a/b/c", true},
-                                                    {"*c", "a/b/c", true},
-                                                    {"a*c*", "abcabc", true},
-                                                    {"a*b?d", "axbxbcd", true},
-                                                    {"a*b", "aab b c", false},
-                                                    {"?", "", false},
-                                                    {"??", "a", false},
-                                                    {"?", "\xC3\xA4", true},
-                                                    {"??", "\xC3\xA4", false},
-                                                    {"*?", "\xE2\x82\xAC", true},
-                                                    {"?", "\xFF", true},
-                                                    {"Sent", "sent", false},
-                                                    {"[a]", "a", false},
-                                                    {"[a]", "[a]", true},
-                                                    {"a\\*", "a*", false},
-                                                    {"**a**", "bab", true}}) {
+                                                   {"", "a", false},
+                                                   {"*", "", true},
+                                                   {"*", "a/b", true},
+                                                   {"a*", "a/b/c", true},
+                                                   {"*c", "a/b/c", true},
+                                                   {"a*c*", "abcabc", true},
+                                                   {"a*b?d", "axbxbcd", true},
+                                                   {"a*b", "aab b c", false},
+                                                   {"?", "", false},
+                                                   {"??", "a", false},
+                                                   {"?", "\xC3\xA4", true},
+                                                   {"??", "\xC3\xA4", false},
+                                                   {"*?", "\xE2\x82\xAC", true},
+                                                   {"?", "\xFF", true},
+                                                   {"Sent", "sent", false},
+                                                   {"[a]", "a", false},
+                                                   {"[a]", "[a]", true},
+                                                   {"a\\*", "a*", false},
+                                                   {"**a**", "bab", true}}) {
     EXPECT_EQ(glob_match(row.pattern, row.text), row.matches) << row.pattern << " on " << row.text;
   }
 }
@@ -75,20 +75,20 @@ TEST(Utf8, Rows) {
     bool valid;
   };
   for (const Row& row : std::initializer_list<Row>{{"ascii", "abc", true},
-                                                    {"two octets", "\xC3\xA4", true},
-                                                    {"three octets", "\xE2\x82\xAC", true},
-                                                    {"last code point", "\xF4\x8F\xBF\xBF", true},
-                                                    {"before surrogates", "\xED\x9F\xBF", true},
-                                                    {"NUL", std::string(1, '\0'), true},
-                                                    {"overlong two", "\xC0\xAF", false},
-                                                    {"overlong two high", "\xC1\xBF", false},
-                                                    {"overlong three", "\xE0\x9F\xBF", false},
-                                                    {"overlong four", "\xF0\x8F\xBF\xBF", false},
-                                                    {"surrogate", "\xED\xA0\x80", false},
-                                                    {"above the last", "\xF4\x90\x80\x80", false},
-                                                    {"five octets", "\xF8\x88\x80\x80\x80", false},
-                                                    {"cut", "\xE2\x82", false},
-                                                    {"lone continuation", "\x80", false}}) {
+                                                   {"two octets", "\xC3\xA4", true},
+                                                   {"three octets", "\xE2\x82\xAC", true},
+                                                   {"last code point", "\xF4\x8F\xBF\xBF", true},
+                                                   {"before surrogates", "\xED\x9F\xBF", true},
+                                                   {"NUL", std::string(1, '\0'), true},
+                                                   {"overlong two", "\xC0\xAF", false},
+                                                   {"overlong two high", "\xC1\xBF", false},
+                                                   {"overlong three", "\xE0\x9F\xBF", false},
+                                                   {"overlong four", "\xF0\x8F\xBF\xBF", false},
+                                                   {"surrogate", "\xED\xA0\x80", false},
+                                                   {"above the last", "\xF4\x90\x80\x80", false},
+                                                   {"five octets", "\xF8\x88\x80\x80\x80", false},
+                                                   {"cut", "\xE2\x82", false},
+                                                   {"lone continuation", "\x80", false}}) {
     EXPECT_EQ(is_valid_utf8(row.text), row.valid) << row.name;
     EXPECT_TRUE(is_valid_utf8(to_valid_utf8(row.text))) << row.name;
     if (row.valid) {
@@ -106,22 +106,23 @@ TEST(Visible, Rows) {
     std::string text;
     std::string shown;
   };
-  for (const Row& row : std::initializer_list<Row>{{"plain text", "plain text"},
-                                                    {"\x1B[31mred", "\\x1b[31mred"},
-                                                    {"a\nb\r\t", "a\\x0ab\\x0d\\x09"},
-                                                    {std::string("\0", 1), "\\x00"},
-                                                    {"\x7F", "\\x7f"},
-                                                    {"\xC2\x9B"
-                                                     "31m",
-                                                     "\\x9b31m"},
-                                                    {"\x9B", "\\x9b"},
-                                                    {"\xE2\x80\xAE", "\\u{202e}"},
-                                                    {"\xE2\x80\xA8\xE2\x80\xA9", "\\u{2028}\\u{2029}"},
-                                                    {"\xE2\x80\x8B", "\\u{200b}"},
-                                                    {"\xEF\xBB\xBF", "\\u{feff}"},
-                                                    {"\xE2\x81\xA6", "\\u{2066}"},
-                                                    {"\xF3\xA0\x81\x81", "\\u{e0041}"},
-                                                    {"\xC3\xA4\xE2\x82\xAC\xF0\x9F\x93\xA7", "\xC3\xA4\xE2\x82\xAC\xF0\x9F\x93\xA7"}}) {
+  for (const Row& row :
+       std::initializer_list<Row>{{"plain text", "plain text"},
+                                  {"\x1B[31mred", "\\x1b[31mred"},
+                                  {"a\nb\r\t", "a\\x0ab\\x0d\\x09"},
+                                  {std::string("\0", 1), "\\x00"},
+                                  {"\x7F", "\\x7f"},
+                                  {"\xC2\x9B"
+                                   "31m",
+                                   "\\x9b31m"},
+                                  {"\x9B", "\\x9b"},
+                                  {"\xE2\x80\xAE", "\\u{202e}"},
+                                  {"\xE2\x80\xA8\xE2\x80\xA9", "\\u{2028}\\u{2029}"},
+                                  {"\xE2\x80\x8B", "\\u{200b}"},
+                                  {"\xEF\xBB\xBF", "\\u{feff}"},
+                                  {"\xE2\x81\xA6", "\\u{2066}"},
+                                  {"\xF3\xA0\x81\x81", "\\u{e0041}"},
+                                  {"\xC3\xA4\xE2\x82\xAC\xF0\x9F\x93\xA7", "\xC3\xA4\xE2\x82\xAC\xF0\x9F\x93\xA7"}}) {
     EXPECT_EQ(visible(row.text), row.shown);
   }
 }
@@ -159,13 +160,13 @@ TEST(HumanOctets, Rows) {
     const char* text;
   };
   for (const Row& row : std::initializer_list<Row>{{0, "0 B"},
-                                                    {1023, "1023 B"},
-                                                    {1024, "1.0 KiB"},
-                                                    {1536, "1.5 KiB"},
-                                                    {1468006, "1.4 MiB"},
-                                                    {1048575, "1.0 MiB"},
-                                                    {std::uint64_t{3} << 30, "3.0 GiB"},
-                                                    {~std::uint64_t{0}, "16.0 EiB"}}) {
+                                                   {1023, "1023 B"},
+                                                   {1024, "1.0 KiB"},
+                                                   {1536, "1.5 KiB"},
+                                                   {1468006, "1.4 MiB"},
+                                                   {1048575, "1.0 MiB"},
+                                                   {std::uint64_t{3} << 30, "3.0 GiB"},
+                                                   {~std::uint64_t{0}, "16.0 EiB"}}) {
     EXPECT_EQ(human_octets(row.octets), row.text) << row.octets;
   }
 }

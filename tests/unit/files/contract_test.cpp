@@ -294,8 +294,7 @@ TEST_P(EveryFileSystem, Many_threads_may_read_one_file) {
   auto file = make("a", text);
   std::vector<std::thread> readers;
   std::atomic<int> right{0};
-  for (int i = 0; i < 8; ++i)
-    readers.emplace_back([&] { right += read_all(*file) == text ? 1 : 0; });
+  for (int i = 0; i < 8; ++i) readers.emplace_back([&] { right += read_all(*file) == text ? 1 : 0; });
   for (auto& reader : readers) reader.join();
   EXPECT_EQ(right, 8);
 }

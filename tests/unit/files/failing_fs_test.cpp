@@ -62,11 +62,16 @@ class EveryFault : public ::testing::TestWithParam<Fault> {};
 
 std::string name_of(const ::testing::TestParamInfo<Fault>& row) {
   switch (row.param) {
-    case Fault::crash: return "crash";
-    case Fault::crash_after: return "crash_after";
-    case Fault::torn_write: return "torn_write";
-    case Fault::no_space: return "no_space";
-    case Fault::io_error: return "io_error";
+    case Fault::crash:
+      return "crash";
+    case Fault::crash_after:
+      return "crash_after";
+    case Fault::torn_write:
+      return "torn_write";
+    case Fault::no_space:
+      return "no_space";
+    case Fault::io_error:
+      return "io_error";
   }
   return "";
 }

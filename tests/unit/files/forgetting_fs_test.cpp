@@ -131,7 +131,8 @@ TEST(ForgettingFs, A_rename_may_be_seen_on_either_side_on_both_or_on_none) {
   };
   const auto synced_first = disk->clone();
   ASSERT_TRUE(succeeded(from->rename("a", *to, "a")));
-  EXPECT_EQ(outcomes(*disk, sides), (std::set<std::string>{"", "old ", "new", "old new"})) << "its entry was not synced";
+  EXPECT_EQ(outcomes(*disk, sides), (std::set<std::string>{"", "old ", "new", "old new"}))
+      << "its entry was not synced";
 
   auto from2 = std::move(*synced_first->open_root("/from"));
   auto to2 = std::move(*synced_first->open_root("/to"));

@@ -55,7 +55,8 @@ TEST(RunLock, Is_decided_by_the_lock_and_not_by_what_the_file_says) {
   StandingClock clock;
   auto place = fs->open_place("/state/job.lock", /*create_parents=*/true);
   auto file = place->parent->open_file("job.lock", OpenMode::create);
-  ASSERT_TRUE(succeeded((*file)->write_at(0, as_octets("pid 1\nhost elsewhere\nsince for ever\n" + std::string(500, 'x')))));
+  ASSERT_TRUE(
+      succeeded((*file)->write_at(0, as_octets("pid 1\nhost elsewhere\nsince for ever\n" + std::string(500, 'x')))));
   EXPECT_TRUE(succeeded(RunLock::acquire(*fs, "/state/job.lock", clock)));
   ASSERT_TRUE(*(*file)->try_lock(LockKind::exclusive));
   ASSERT_TRUE(succeeded((*file)->truncate(0)));
@@ -102,6 +103,8 @@ class MboxLocks : public ::testing::Test {
     return name;
   }
 
+  static std::string own_pid() { return std::to_string(::getpid()) + "\nmailhaul "; }
+
   std::unique_ptr<ForgettingFs> fs_ = make_forgetting_fs();
   std::unique_ptr<Dir> dir_;
   std::unique_ptr<File> file_;
@@ -115,7 +118,7 @@ TEST_F(MboxLocks, Both_are_held_and_both_are_let_go) {
     auto lock = acquire();
     ASSERT_TRUE(succeeded(lock));
     EXPECT_EQ(names(), (std::vector<std::string>{"box", "box.lock"})) << "no helper file stays";
-    EXPECT_EQ(*read_small(*dir_, "box.lock", 100), std::to_string(::getpid()) + "\n");
+    EXPECT_EQ(read_small(*dir_, "box.lock", 1000)->substr(0, own_pid().size()), own_pid());
     EXPECT_FALSE(*other->try_lock(LockKind::shared));
     ASSERT_TRUE(succeeded((*lock)->release()));
     EXPECT_TRUE(*other->try_lock(LockKind::exclusive));
@@ -164,7 +167,7 @@ TEST_F(MboxLocks, A_dotlock_that_goes_away_is_followed_by_ours) {
   auto lock = acquire(std::chrono::seconds(20));
   holder.join();
   ASSERT_TRUE(succeeded(lock));
-  EXPECT_EQ(*read_small(*dir_, "box.lock", 100), std::to_string(::getpid()) + "\n");
+  EXPECT_EQ(read_small(*dir_, "box.lock", 1000)->substr(0, own_pid().size()), own_pid());
 }
 
 TEST_F(MboxLocks, A_dotlock_of_a_dead_process_of_this_host_is_removed_when_all_is_old_and_still) {
@@ -172,22 +175,50 @@ TEST_F(MboxLocks, A_dotlock_of_a_dead_process_of_this_host_is_removed_when_all_i
     foreign_dotlock(text);
     auto lock = acquire(std::chrono::seconds(20));
     ASSERT_TRUE(succeeded(lock)) << text;
-    EXPECT_EQ(*read_small(*dir_, "box.lock", 100), std::to_string(::getpid()) + "\n");
+    EXPECT_EQ(read_small(*dir_, "box.lock", 1000)->substr(0, own_pid().size()), own_pid());
     EXPECT_EQ(names(), (std::vector<std::string>{"box", "box.lock"}));
+  }
+}
+
+TEST_F(MboxLocks, A_dotlock_that_a_killed_run_of_ours_left_is_removed_at_once) {
+  std::string own;
+  {
+    auto lock = acquire();
+    ASSERT_TRUE(succeeded(lock));
+    own = *read_small(*dir_, "box.lock", 1000);
+  }
+  const std::string mark = own.substr(own.find('\n'));
+  for (const std::string& text : {own, dead_pid() + mark}) {
+    foreign_dotlock(text);
+    auto lock = acquire(milliseconds(0));
+    ASSERT_TRUE(succeeded(lock)) << text;
+  }
+}
+
+TEST_F(MboxLocks, A_dotlock_of_a_living_run_of_ours_or_of_another_host_is_left_alone) {
+  std::string own;
+  {
+    auto lock = acquire();
+    ASSERT_TRUE(succeeded(lock));
+    own = *read_small(*dir_, "box.lock", 1000);
+  }
+  const std::string pid = own.substr(0, own.find('\n'));
+  std::string other_host = own;
+  other_host.replace(other_host.find(host()), host().size(), "elsewhere");
+  // A process that lives: only its own start time makes it the holder.
+  const std::string parent = std::to_string(::getppid());
+  for (const std::string& text : {other_host, parent + "\n"}) {
+    foreign_dotlock(text);
+    EXPECT_FALSE(acquire(milliseconds(0)).ok()) << text;
+    ASSERT_TRUE(succeeded(dir_->unlink("box.lock")));
   }
 }
 
 TEST_F(MboxLocks, A_dotlock_that_may_be_alive_is_never_removed) {
   const std::string alive = std::to_string(::getpid());
-  const std::vector<std::string> texts{alive + "\n",
-                                       dead_pid() + ":another-host",
-                                       "",
-                                       "0",
-                                       "1",
-                                       "no pid",
-                                       "99999999999999999999",
-                                       "-" + dead_pid(),
-                                       std::string(5000, '7')};
+  const std::vector<std::string> texts{
+      alive + "\n",     dead_pid() + ":another-host", "", "0", "1", "no pid", "99999999999999999999",
+      "-" + dead_pid(), std::string(5000, '7')};
   // Each on a disk and in a thread of its own: all wait the same 700 ms, time for a second look at the lock file.
   std::vector<std::future<bool>> attempts;
   for (const std::string& text : texts) {
@@ -204,8 +235,8 @@ TEST_F(MboxLocks, A_dotlock_that_may_be_alive_is_never_removed) {
 }
 
 TEST_F(MboxLocks, A_young_dotlock_is_never_removed_though_its_process_is_dead) {
-  clock_.wall_ = std::chrono::system_clock::time_point(std::chrono::nanoseconds(dir_->stat()->mtime_ns)) +
-                 std::chrono::minutes(9);
+  clock_.wall_ =
+      std::chrono::system_clock::time_point(std::chrono::nanoseconds(dir_->stat()->mtime_ns)) + std::chrono::minutes(9);
   foreign_dotlock(dead_pid() + "\n");
   const auto refused = acquire(milliseconds(700));
   ASSERT_FALSE(refused.ok());

@@ -32,7 +32,10 @@ bool refuse(long call, std::uint32_t flags, int number) {
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   }};
   const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
-  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+    return false;
+  // Arguments that no call takes, but refused before it looks at them.
+  return ::syscall(call, -1, nullptr, flags, nullptr, 0) == -1 && errno == number;
 }
 
 constexpr int kNoFilter = 77;

@@ -42,7 +42,7 @@ std::string read_back(const mail::Content& content, std::size_t step) {
   }
 }
 
-std::uint64_t resident_octets() {
+[[maybe_unused]] std::uint64_t resident_octets() {
   std::ifstream in("/proc/self/statm");
   std::uint64_t all = 0, resident = 0;
   in >> all >> resident;

@@ -60,7 +60,8 @@ inline void spill_to(const std::string& path, const std::string& text) {
 /// Every file of a folder with its octets: two of them equal means that nothing was changed.
 inline std::map<std::string, std::string> snapshot(const std::string& path) {
   std::map<std::string, std::string> files;
-  for (const auto& entry : std::filesystem::directory_iterator(path)) files[entry.path().filename()] = slurp(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator(path))
+    files[entry.path().filename()] = slurp(entry.path());
   return files;
 }
 

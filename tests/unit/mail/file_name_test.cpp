@@ -28,23 +28,23 @@ TEST(FileName, Known_answers) {
     std::string component, name;
   };
   for (const Row& row : std::initializer_list<Row>{{"Sent Items", "Sent Items"},
-                                                    {"Entw\xC3\xBCrfe", "Entw&APw-rfe"},
-                                                    {"Tom & Jerry", "Tom &- Jerry"},
-                                                    {"a/b", "a%2Fb"},
-                                                    {".", "%2E"},
-                                                    {"..", "%2E."},
-                                                    {"...", "%2E.."},
-                                                    {".hidden", "%2Ehidden"},
-                                                    {"a.b", "a.b"},
-                                                    {"100%", "100%"},
-                                                    {"100%ab", "100%25ab"},
-                                                    {"%2F", "%252F"},
-                                                    {"%%41", "%%2541"},
-                                                    {"\xFF", "%FF"},
-                                                    {"\xC3\xBC\xFF\xC3\xBC", "&APw-%FF&APw-"},
-                                                    {"", "%00"},
-                                                    {std::string(1, '\0'), "&AAA-"},
-                                                    {"a\nb", "a&AAo-b"}}) {
+                                                   {"Entw\xC3\xBCrfe", "Entw&APw-rfe"},
+                                                   {"Tom & Jerry", "Tom &- Jerry"},
+                                                   {"a/b", "a%2Fb"},
+                                                   {".", "%2E"},
+                                                   {"..", "%2E."},
+                                                   {"...", "%2E.."},
+                                                   {".hidden", "%2Ehidden"},
+                                                   {"a.b", "a.b"},
+                                                   {"100%", "100%"},
+                                                   {"100%ab", "100%25ab"},
+                                                   {"%2F", "%252F"},
+                                                   {"%%41", "%%2541"},
+                                                   {"\xFF", "%FF"},
+                                                   {"\xC3\xBC\xFF\xC3\xBC", "&APw-%FF&APw-"},
+                                                   {"", "%00%00"},
+                                                   {std::string(1, '\0'), "&AAA-"},
+                                                   {"a\nb", "a&AAo-b"}}) {
     EXPECT_EQ(to_file_name(row.component), row.name);
     EXPECT_EQ(from_file_name(row.name), row.component) << row.name;
   }
@@ -56,6 +56,11 @@ TEST(FileName, A_reserved_name_has_its_first_octet_escaped) {
   EXPECT_EQ(to_file_name("%63ur", is_maildir_part), "%2563ur");
   EXPECT_EQ(from_file_name("%2563ur", is_maildir_part), "%63ur");
   EXPECT_EQ(to_file_name("cure", is_maildir_part), "cure");
+  const auto always = [](std::string_view) { return true; };
+  for (const std::string& component : {std::string(), std::string(1, '\0'), std::string(2, '\0'), std::string("&"),
+                                       std::string("%"), std::string("\xC3\xBC\xC3\xBC")}) {
+    EXPECT_EQ(from_file_name(to_file_name(component, always), always), component) << to_file_name(component, always);
+  }
 }
 
 TEST(FileName, A_name_that_is_not_ours_stands_for_itself) {
@@ -88,7 +93,7 @@ TEST(FileName, Random_octets_make_harmless_names_that_are_read_back_and_never_co
   constexpr std::string_view kNasty = "./%&-~2EeFf\xC3\xBC\xFF\0 curnewtmp";
   std::set<std::string> components;
   std::set<std::string> names;
-  for (int round = 0; round < 100000; ++round) {
+  for (int round = 0; round < 30000; ++round) {
     std::string component(random() % 10, '\0');
     for (char& c : component) {
       c = round % 3 == 0 ? static_cast<char>(random() % 256) : kNasty[random() % kNasty.size()];
@@ -101,7 +106,7 @@ TEST(FileName, Random_octets_make_harmless_names_that_are_read_back_and_never_co
     names.insert(name);
   }
   EXPECT_EQ(components.size(), names.size());
-  EXPECT_GT(names.size(), 50000U);
+  EXPECT_GT(names.size(), 15000U);
 }
 
 TEST(FileName, Random_long_octets_stay_within_the_limit) {

@@ -12,8 +12,8 @@ TEST(FolderPath, The_top_component_inbox_has_one_spelling_and_deeper_ones_keep_t
 }
 
 TEST(FolderPath, Text_goes_both_ways) {
-  for (const FolderPath& path : {FolderPath({"A", "B"}), FolderPath({"a/b", "100%"}), FolderPath({"%2F"}), FolderPath({" "}),
-                                 FolderPath({"Entw\xC3\xBCrfe"}), FolderPath({"INBOX", "x"})}) {
+  for (const FolderPath& path : {FolderPath({"A", "B"}), FolderPath({"a/b", "100%"}), FolderPath({"%2F"}),
+                                 FolderPath({" "}), FolderPath({"Entw\xC3\xBCrfe"}), FolderPath({"INBOX", "x"})}) {
     EXPECT_EQ(FolderPath::from_text(path.text()), path) << path.text();
   }
   EXPECT_EQ(FolderPath({"a/b", "100%"}).text(), "a%2Fb/100%25");
@@ -42,36 +42,36 @@ TEST(Role, Names_in_two_languages) {
     Role role;
   };
   for (const Row& row : std::initializer_list<Row>{{"inbox", Role::inbox},
-                                                    {"Sent", Role::sent},
-                                                    {"SENT ITEMS", Role::sent},
-                                                    {"Sent Messages", Role::sent},
-                                                    {"Sent Mail", Role::sent},
-                                                    {"Gesendet", Role::sent},
-                                                    {"Gesendete Objekte", Role::sent},
-                                                    {"Gesendete Elemente", Role::sent},
-                                                    {"Drafts", Role::drafts},
-                                                    {"Entw\xC3\xBCrfe", Role::drafts},
-                                                    {"ENTW\xC3\x9CRFE", Role::drafts},
-                                                    {"Entwu\xCC\x88rfe", Role::drafts},
-                                                    {"Trash", Role::trash},
-                                                    {"Deleted Items", Role::trash},
-                                                    {"Deleted Messages", Role::trash},
-                                                    {"Papierkorb", Role::trash},
-                                                    {"Gel\xC3\xB6schte Elemente", Role::trash},
-                                                    {"GEL\xC3\x96SCHTE OBJEKTE", Role::trash},
-                                                    {"Junk", Role::junk},
-                                                    {"Spam", Role::junk},
-                                                    {"Junk E-Mail", Role::junk},
-                                                    {"Bulk Mail", Role::junk},
-                                                    {"Spamverdacht", Role::junk},
-                                                    {"Unerw\xC3\xBCnscht", Role::junk},
-                                                    {"Werbung", Role::junk},
-                                                    {"Archive", Role::archive},
-                                                    {"Archiv", Role::archive},
-                                                    {"Archives", Role::archive},
-                                                    {"Sent ", Role::none},
-                                                    {"Important", Role::none},
-                                                    {"Work", Role::none}}) {
+                                                   {"Sent", Role::sent},
+                                                   {"SENT ITEMS", Role::sent},
+                                                   {"Sent Messages", Role::sent},
+                                                   {"Sent Mail", Role::sent},
+                                                   {"Gesendet", Role::sent},
+                                                   {"Gesendete Objekte", Role::sent},
+                                                   {"Gesendete Elemente", Role::sent},
+                                                   {"Drafts", Role::drafts},
+                                                   {"Entw\xC3\xBCrfe", Role::drafts},
+                                                   {"ENTW\xC3\x9CRFE", Role::drafts},
+                                                   {"Entwu\xCC\x88rfe", Role::drafts},
+                                                   {"Trash", Role::trash},
+                                                   {"Deleted Items", Role::trash},
+                                                   {"Deleted Messages", Role::trash},
+                                                   {"Papierkorb", Role::trash},
+                                                   {"Gel\xC3\xB6schte Elemente", Role::trash},
+                                                   {"GEL\xC3\x96SCHTE OBJEKTE", Role::trash},
+                                                   {"Junk", Role::junk},
+                                                   {"Spam", Role::junk},
+                                                   {"Junk E-Mail", Role::junk},
+                                                   {"Bulk Mail", Role::junk},
+                                                   {"Spamverdacht", Role::junk},
+                                                   {"Unerw\xC3\xBCnscht", Role::junk},
+                                                   {"Werbung", Role::junk},
+                                                   {"Archive", Role::archive},
+                                                   {"Archiv", Role::archive},
+                                                   {"Archives", Role::archive},
+                                                   {"Sent ", Role::none},
+                                                   {"Important", Role::none},
+                                                   {"Work", Role::none}}) {
     EXPECT_EQ(role_by_name(FolderPath({row.name})), row.role) << row.name;
   }
   EXPECT_EQ(role_by_name(FolderPath({"Work", "Sent"})), Role::none);

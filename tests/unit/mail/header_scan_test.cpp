@@ -32,7 +32,8 @@ TEST(HeaderWalker, Gives_each_field_with_its_continuations) {
 }
 
 TEST(HeaderWalker, Lines_that_are_no_field_have_no_name) {
-  EXPECT_EQ(walk("From joe Thu Jan  1 00:00:00 1970\n"), (std::vector<Seen>{{"From joe Thu Jan  1 00:00:00 1970\n", "", ""}}));
+  EXPECT_EQ(walk("From joe Thu Jan  1 00:00:00 1970\n"),
+            (std::vector<Seen>{{"From joe Thu Jan  1 00:00:00 1970\n", "", ""}}));
   EXPECT_EQ(walk(" folded\nA: b"), (std::vector<Seen>{{" folded\n", "", ""}, {"A: b", "A", " b"}}));
   EXPECT_EQ(walk(": x\n"), (std::vector<Seen>{{": x\n", "", ""}}));
   EXPECT_EQ(walk("n\xC3\xA4h: x\n"), (std::vector<Seen>{{"n\xC3\xA4h: x\n", "", ""}}));
@@ -82,7 +83,8 @@ TEST(Housekeeping, Is_ten_names_in_any_case) {
                            "X-Mozilla-Status", "X-Mozilla-Status2", "X-Mozilla-Keys"}) {
     EXPECT_TRUE(is_housekeeping_field(name)) << name;
   }
-  for (const char* name : {"", "Statu", "Status2", "X-UIDL", "X-IMAPbase2", "Content-Type", "X-Mozilla-Status3", "Lines"}) {
+  for (const char* name :
+       {"", "Statu", "Status2", "X-UIDL", "X-IMAPbase2", "Content-Type", "X-Mozilla-Status3", "Lines"}) {
     EXPECT_FALSE(is_housekeeping_field(name)) << name;
   }
 }

@@ -46,8 +46,8 @@ inline std::string with_line_ends(const std::vector<std::string>& lines) {
 }
 
 inline bool names_housekeeping(const std::string& line) {
-  static const std::set<std::string> kNames{"status",         "x-status",         "x-keywords",        "x-uid",
-                                            "x-imap",         "x-imapbase",       "content-length",    "x-mozilla-status",
+  static const std::set<std::string> kNames{"status",         "x-status",         "x-keywords",     "x-uid",
+                                            "x-imap",         "x-imapbase",       "content-length", "x-mozilla-status",
                                             "x-mozilla-keys", "x-mozilla-status2"};
   const std::size_t colon = line.find(':');
   if (colon == std::string::npos) return false;

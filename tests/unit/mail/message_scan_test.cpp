@@ -78,8 +78,9 @@ TEST(MessageFacts, The_topmost_received_that_parses_counts) {
 }
 
 TEST(MessageFacts, Housekeeping_takes_the_first_of_each_name_unfolded) {
-  const Housekeeping kept = scan("Status: RO\nStatus: U\nX-Status:\nX-Status: A\nX-Keywords: a\n  b \nX-IMAP: 1 2\n"
-                                 "X-Mozilla-Status: 0001\nX-Mozilla-Status2: 00000002\nX-Mozilla-Keys: $label1\n\n")
+  const Housekeeping kept = scan(
+                                "Status: RO\nStatus: U\nX-Status:\nX-Status: A\nX-Keywords: a\n  b \nX-IMAP: 1 2\n"
+                                "X-Mozilla-Status: 0001\nX-Mozilla-Status2: 00000002\nX-Mozilla-Keys: $label1\n\n")
                                 .housekeeping;
   EXPECT_EQ(kept.status, "RO");
   EXPECT_EQ(kept.x_status, "");
@@ -116,8 +117,9 @@ TEST(MailKey, Is_there_only_when_asked_for) {
 
 TEST(MailKey, Trace_fields_folding_blanks_and_line_ends_make_no_difference) {
   const auto key = key_of("From: a@x\nTo: b@x\nSubject: one two\nMessage-ID: <i>\nDate: d\n\nbody\nmore\n");
-  EXPECT_EQ(key, key_of("Received: x\r\nX-Spam: no\r\nMessage-Id:  <i>\r\nDATE: d \r\nSubject: one\r\n\t two\r\nTo: b@x\r\n"
-                        "From: a@x\r\nStatus: RO\r\n\r\nbody\r\nmore\r\n\r\n"));
+  EXPECT_EQ(key,
+            key_of("Received: x\r\nX-Spam: no\r\nMessage-Id:  <i>\r\nDATE: d \r\nSubject: one\r\n\t two\r\nTo: b@x\r\n"
+                   "From: a@x\r\nStatus: RO\r\n\r\nbody\r\nmore\r\n\r\n"));
 }
 
 TEST(MailKey, Each_field_and_the_body_make_a_difference) {

@@ -13,41 +13,42 @@ TEST(Mutf7, Known_answers) {
   struct Row {
     std::string utf8, mutf7;
   };
-  for (const Row& row : std::initializer_list<Row>{
-           {"", ""},
-           {"INBOX", "INBOX"},
-           {"Tom & Jerry", "Tom &- Jerry"},
-           {"&", "&-"},
-           {"&-", "&--"},
-           {"Entw\xC3\xBCrfe", "Entw&APw-rfe"},
-           // RFC 3501 5.1.3's own example.
-           {"~peter/mail/\xE5\x8F\xB0\xE5\x8C\x97/\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E", "~peter/mail/&U,BTFw-/&ZeVnLIqe-"},
-           {"\xF0\x9F\x93\xA7", "&2D3c5w-"},
-           {"\t", "&AAk-"},
-           {"\x7F", "&AH8-"},
-           {std::string(1, '\0'), "&AAA-"},
-           {"\xE2\x98\xBA!", "&Jjo-!"}}) {
+  for (const Row& row :
+       std::initializer_list<Row>{{"", ""},
+                                  {"INBOX", "INBOX"},
+                                  {"Tom & Jerry", "Tom &- Jerry"},
+                                  {"&", "&-"},
+                                  {"&-", "&--"},
+                                  {"Entw\xC3\xBCrfe", "Entw&APw-rfe"},
+                                  // RFC 3501 5.1.3's own example.
+                                  {"~peter/mail/\xE5\x8F\xB0\xE5\x8C\x97/\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E",
+                                   "~peter/mail/&U,BTFw-/&ZeVnLIqe-"},
+                                  {"\xF0\x9F\x93\xA7", "&2D3c5w-"},
+                                  {"\t", "&AAk-"},
+                                  {"\x7F", "&AH8-"},
+                                  {std::string(1, '\0'), "&AAA-"},
+                                  {"\xE2\x98\xBA!", "&Jjo-!"}}) {
     EXPECT_EQ(to_mutf7(row.utf8), row.mutf7);
     EXPECT_EQ(from_mutf7(row.mutf7), row.utf8);
   }
 }
 
 TEST(Mutf7, What_is_not_canonical_is_refused) {
-  for (const std::string_view bad : {"&AGE-",          // "a" may stand for itself
-                                     "&AGE",           // never closed
-                                     "&",              //
-                                     "&APw=-",         // padded
-                                     "&AP-",           // half a character
-                                     "&APx-",          // bits left over are not zero
-                                     "&APwA-",         // a whole group of zero bits too many
-                                     "&APw-&APw-",     // two shifts in a row
-                                     "&2D0-",          // lone high surrogate
-                                     "&3Oc-",          // lone low surrogate
-                                     "&2D3YPQ-",       // high after high
-                                     "&APw/-",         // '/' is ',' here
-                                     "&ACY-",          // '&' itself
-                                     "\xC3\xBC",       // 8-bit
-                                     "a\tb"}) {        // control
+  for (const std::string_view bad : {"&AGE-",       // "a" may stand for itself
+                                     "&AGE",        // never closed
+                                     "&",           //
+                                     "&APw=-",      // padded
+                                     "&AP-",        // half a character
+                                     "&APx-",       // bits left over are not zero
+                                     "&APwA-",      // a whole group of zero bits too many
+                                     "&APw-&APw-",  // two shifts in a row
+                                     "&2D0-",       // lone high surrogate
+                                     "&3Oc-",       // lone low surrogate
+                                     "&2D3YPQ-",    // high after high
+                                     "&APw/-",      // '/' is ',' here
+                                     "&ACY-",       // '&' itself
+                                     "\xC3\xBC",    // 8-bit
+                                     "a\tb"}) {     // control
     EXPECT_FALSE(from_mutf7(bad)) << bad;
   }
 }

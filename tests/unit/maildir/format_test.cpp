@@ -21,7 +21,8 @@ TEST(MessageName, Info_is_found_behind_each_separator_of_the_field) {
       {"plain", "1.P1.h:2,FS", "1.P1.h", "FS", "", ':', false},
       {"no info", "1.P1.h", "1.P1.h", "", "", 0, false},
       {"empty info", "1.h:2,", "1.h", "", "", ':', false},
-      {"semicolon", "1491941793.mx1.example.com,S=10956;2,STln", "1491941793.mx1.example.com,S=10956", "STln", "", ';', false},
+      {"semicolon", "1491941793.mx1.example.com,S=10956;2,STln", "1491941793.mx1.example.com,S=10956", "STln", "", ';',
+       false},
       {"exclamation", "1.h!2,S", "1.h", "S", "", '!', false},
       {"underscore", "1.h_2,S", "1.h", "S", "", '_', false},
       {"underscore of a base name", "1050314226.9981_2,S=512", "1050314226.9981_2,S=512", "", "", 0, false},
@@ -86,14 +87,16 @@ TEST(MessageName, Our_names_carry_their_ticket) {
   EXPECT_EQ(parse_message_name(base).size, 10U);
   for (const std::string_view other :
        {"1700000000.M42P77Q3R0000000000000007000000000000000.mailhaul", "1700000000.M42P77.host",
-        "1700000000.M42P77Q3R00000000000000070000000000000001.other", "x.M42P77Q3R00000000000000070000000000000001.mailhaul",
-        "1.M1P1Q1R0000000000000007000000000000000G.mailhaul", ""}) {
+        "1700000000.M42P77Q3R00000000000000070000000000000001.other",
+        "x.M42P77Q3R00000000000000070000000000000001.mailhaul", "1.M1P1Q1R0000000000000007000000000000000G.mailhaul",
+        ""}) {
     EXPECT_EQ(ticket_of(other), "") << other;
   }
 }
 
 TEST(Keywords, Lines_that_are_none_are_passed_over) {
-  const KeywordTable table = parse_keywords("0 $Junk\n1 $Forwarded\r\nx y\n2\n26 TooMany\n3 two words\n0 Later\n25 Last");
+  const KeywordTable table =
+      parse_keywords("0 $Junk\n1 $Forwarded\r\nx y\n2\n26 TooMany\n3 two words\n0 Later\n25 Last");
   EXPECT_EQ(table.name('a'), "$Junk");
   EXPECT_EQ(table.name('b'), "$Forwarded");
   EXPECT_EQ(table.name('c'), "");
@@ -115,15 +118,25 @@ TEST(Keywords, A_line_reads_back_as_it_was_written) {
 TEST(Layout, Dotted_names_are_components_in_mUTF7) {
   EXPECT_EQ(components_of(".A.B"), (std::vector<std::string>{"A", "B"}));
   EXPECT_EQ(components_of(".My Folder.Nested Folder"), (std::vector<std::string>{"My Folder", "Nested Folder"}));
-  EXPECT_EQ(components_of(".Entw&APw-rfe"), (std::vector<std::string>{"Entw\xC3\xBC" "rfe"}));
+  EXPECT_EQ(components_of(".Entw&APw-rfe"), (std::vector<std::string>{"Entw\xC3\xBC"
+                                                                      "rfe"}));
   EXPECT_EQ(components_of("Work.2020"), (std::vector<std::string>{"Work.2020"}));
   EXPECT_EQ(components_of("..A"), (std::vector<std::string>{"..A"}));
   EXPECT_EQ(components_of(".A..B"), (std::vector<std::string>{".A..B"}));
 }
 
 TEST(Layout, Spelling_reads_back_as_the_same_folder) {
-  const std::vector<std::vector<std::string>> names = {
-      {"A"}, {"A", "B"}, {"Entw\xC3\xBC" "rfe", "&"}, {"a/b"}, {"cur"}, {"new", "tmp"}, {"100%"}, {"%2E"}, {"tab\there"}};
+  const std::vector<std::vector<std::string>> names = {{"A"},
+                                                       {"A", "B"},
+                                                       {"Entw\xC3\xBC"
+                                                        "rfe",
+                                                        "&"},
+                                                       {"a/b"},
+                                                       {"cur"},
+                                                       {"new", "tmp"},
+                                                       {"100%"},
+                                                       {"%2E"},
+                                                       {"tab\there"}};
   for (const Layout layout : {Layout::dotted, Layout::nested}) {
     for (const auto& components : names) {
       const auto spelling = spell(components, layout);

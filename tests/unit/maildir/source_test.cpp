@@ -1,7 +1,8 @@
-#include "unit/maildir/support.hpp"
-
 #include <fcntl.h>
 #include <sys/time.h>
+
+#include "unit/maildir/growing_fs.hpp"
+#include "unit/maildir/support.hpp"
 
 namespace mailhaul::maildir::test {
 namespace {
@@ -43,9 +44,12 @@ TEST_F(Source, A_place_that_is_no_Maildir_is_refused_with_the_reason) {
 }
 
 TEST_F(Source, Both_layouts_are_read_and_a_root_without_cur_is_still_a_tree) {
-  for (const char* folder : {".Sent", ".Work.Sub", ".Entw&APw-rfe"}) make_maildir(dir / (std::string("plus/") + folder));
+  for (const char* folder : {".Sent", ".Work.Sub", ".Entw&APw-rfe"})
+    make_maildir(dir / (std::string("plus/") + folder));
   auto plus = open(dir / "plus");
-  EXPECT_EQ(paths(*plus), (std::vector<std::string>{"Entw\xC3\xBC" "rfe", "Sent", "Work/Sub"}));
+  EXPECT_EQ(paths(*plus), (std::vector<std::string>{"Entw\xC3\xBC"
+                                                    "rfe",
+                                                    "Sent", "Work/Sub"}));
   for (const char* folder : {"INBOX", "Work", "Work/Sub"}) make_maildir(dir / (std::string("nested/") + folder));
   auto nested = open(dir / "nested");
   EXPECT_EQ(paths(*nested), (std::vector<std::string>{"INBOX", "Work", "Work/Sub"}));
@@ -244,7 +248,8 @@ TEST_F(Source, Mail_that_moves_while_it_is_listed_is_offered_once_and_the_state_
   Busy busy([&] {
     std::filesystem::rename(dir / "new/late", dir / "cur/late:2,S");
     for (int i = 0; i < 50; i += 3) {
-      std::filesystem::rename(dir / ("cur/" + std::to_string(i) + ".h:2,"), dir / ("cur/" + std::to_string(i) + ".h:2,RS"));
+      std::filesystem::rename(dir / ("cur/" + std::to_string(i) + ".h:2,"),
+                              dir / ("cur/" + std::to_string(i) + ".h:2,RS"));
     }
   });
   const auto end = source->list(info, std::nullopt, busy);
@@ -339,6 +344,22 @@ TEST_F(Source, Large_messages_arrive_whole) {
   EXPECT_TRUE(fetched.texts.at("big") == text);
   EXPECT_TRUE(fetched.texts.at("edge") == text.substr(0, 256 * 1024));
   EXPECT_EQ(fetched.texts.at("empty"), "");
+}
+
+TEST_F(Source, A_message_that_grows_is_read_once_more_and_then_fails_alone) {
+  make_maildir(dir.path());
+  put(dir / "cur/a", "mail");
+  GrowingFs growing(*fs, dir / "cur/a");
+  World other(growing);
+  const auto source = open_source(dir.path(), other.services);
+  MH_OK(source);
+  growing.growths = 1;
+  const auto second_try = fetch_all(**source)["INBOX"];
+  EXPECT_EQ(second_try.texts.at("a"), "mail+");
+  growing.growths = 2;
+  const auto given_up = fetch_all(**source)["INBOX"];
+  EXPECT_TRUE(given_up.texts.empty());
+  EXPECT_NE(given_up.failed.at("a").find("is being changed"), std::string::npos);
 }
 
 struct CorpusRow {

@@ -24,9 +24,9 @@
 #include "plugins/maildir/target.hpp"
 #include "store/store.hpp"
 
-#define MH_OK(expression)                                                     \
-  do {                                                                        \
-    const auto& mh_outcome = (expression);                                    \
+#define MH_OK(expression)                                                           \
+  do {                                                                              \
+    const auto& mh_outcome = (expression);                                          \
     ASSERT_TRUE(mh_outcome.ok()) << #expression << ": " << mh_outcome.error().what; \
   } while (false)
 
@@ -57,7 +57,9 @@ class ShiftedClock final : public Clock {
   [[nodiscard]] std::chrono::system_clock::time_point wall() const override {
     return std::chrono::system_clock::now() + shift;
   }
-  [[nodiscard]] std::chrono::steady_clock::time_point steady() const override { return std::chrono::steady_clock::now(); }
+  [[nodiscard]] std::chrono::steady_clock::time_point steady() const override {
+    return std::chrono::steady_clock::now();
+  }
   std::chrono::seconds shift{0};
 };
 
@@ -160,10 +162,12 @@ struct Fetched final : store::FetchSink {
 
 inline std::vector<store::FolderInfo> folders_of(store::Source& source) {
   std::vector<store::FolderInfo> all;
-  EXPECT_TRUE(source.folders([&](store::FolderInfo info) -> Status {
-                      all.push_back(std::move(info));
-                      return {};
-                    }).ok());
+  EXPECT_TRUE(source
+                  .folders([&](store::FolderInfo info) -> Status {
+                    all.push_back(std::move(info));
+                    return {};
+                  })
+                  .ok());
   return all;
 }
 
@@ -191,7 +195,8 @@ struct Acks final : store::AckSink {
   void on_ack(const store::Ack& ack) override { all[ack.ticket].push_back(ack); }
   [[nodiscard]] const store::Stored* stored(std::uint64_t counter) const {
     const auto at = all.find(store::Ticket{7, counter});
-    return at == all.end() || at->second.size() != 1 ? nullptr : std::get_if<store::Stored>(&at->second.front().verdict);
+    return at == all.end() || at->second.size() != 1 ? nullptr
+                                                     : std::get_if<store::Stored>(&at->second.front().verdict);
   }
   [[nodiscard]] const Error* refused(std::uint64_t counter) const {
     const auto at = all.find(store::Ticket{7, counter});
@@ -217,7 +222,8 @@ inline std::string get(const std::string& path) {
 inline std::vector<std::string> names_in(const std::string& path) {
   std::vector<std::string> names;
   std::error_code none;
-  for (const auto& entry : std::filesystem::directory_iterator(path, none)) names.push_back(entry.path().filename().string());
+  for (const auto& entry : std::filesystem::directory_iterator(path, none))
+    names.push_back(entry.path().filename().string());
   std::sort(names.begin(), names.end());
   return names;
 }

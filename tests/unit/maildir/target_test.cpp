@@ -61,7 +61,9 @@ TEST_F(Target, A_delivery_stands_in_cur_with_its_octets_date_and_info) {
 
 TEST_F(Target, What_was_written_is_read_back_by_the_source) {
   auto target = open();
-  const auto sub = folder(*target, "Entw\xC3\xBC" "rfe/A&B");
+  const auto sub = folder(*target,
+                          "Entw\xC3\xBC"
+                          "rfe/A&B");
   EXPECT_TRUE(std::filesystem::exists(dir / "m/.Entw&APw-rfe.A&-B/maildirfolder"));
   const mail::Meta given = meta(mail::Flags::seen, {"Work"}, {"maildir-info:Z"});
   MH_OK(target->submit(sub, ticket(1), world.message("a\r\nb", given)));
@@ -70,7 +72,9 @@ TEST_F(Target, What_was_written_is_read_back_by_the_source) {
   auto source = open_source(dir / "m", world.services);
   MH_OK(source);
   const auto all = fetch_all(**source);
-  const Fetched& fetched = all.at("Entw\xC3\xBC" "rfe/A&B");
+  const Fetched& fetched = all.at(
+      "Entw\xC3\xBC"
+      "rfe/A&B");
   EXPECT_EQ(fetched.texts.at(*acks.stored(1)->key), "a\r\nb");
   EXPECT_EQ(fetched.metas.at(*acks.stored(1)->key), given);
   EXPECT_EQ(fetched.texts.at(*acks.stored(2)->key), "");
@@ -344,7 +348,8 @@ TEST_F(Target, Deliveries_are_found_again_wherever_the_user_filed_them) {
   wanted.push_back({ticket(9), {}, {}, 0});
   MH_OK(target->flush());
   for (const auto& name : names_in(dir / "m/cur")) {
-    if (ticket_of(name) == ticket(2).hex()) std::filesystem::rename(dir / ("m/cur/" + name), dir / ("m/.Filed/cur/" + name));
+    if (ticket_of(name) == ticket(2).hex())
+      std::filesystem::rename(dir / ("m/cur/" + name), dir / ("m/.Filed/cur/" + name));
     if (ticket_of(name) == ticket(3).hex()) std::filesystem::rename(dir / ("m/cur/" + name), dir / ("m/new/" + name));
   }
   const std::string leftover = "1.M1P1Q1R" + ticket(9).hex() + ".mailhaul,S=1,W=1";
@@ -388,9 +393,11 @@ TEST_F(Target, One_place_has_one_identity_however_it_is_spelled) {
   make_maildir(dir / "m");
   std::filesystem::create_directory_symlink(dir / "m", dir / "link");
   const auto identity_of = [&](const std::string& path) {
-    return kMaildir.identity(store::Location{"maildir", path, "", std::nullopt, "", std::nullopt, {}, false}, world.services);
+    return kMaildir.identity(store::Location{"maildir", path, "", std::nullopt, "", std::nullopt, {}, false},
+                             world.services);
   };
-  const auto plain = identity_of(dir / "m"), linked = identity_of(dir / "link/"), inner = identity_of(dir / "link/.Sub");
+  const auto plain = identity_of(dir / "m"), linked = identity_of(dir / "link/"),
+             inner = identity_of(dir / "link/.Sub");
   MH_OK(plain);
   MH_OK(linked);
   MH_OK(inner);

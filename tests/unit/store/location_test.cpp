@@ -6,7 +6,8 @@ using namespace mailhaul;
 using namespace mailhaul::store;
 
 TEST(Location, Local_paths_are_taken_as_they_are) {
-  for (const char* path : {"/var/mail/joe", "a b", "x?y=z", "50%", "%41", "//server/share", "user@host", "~", ":", "a:b", "\xFF"}) {
+  for (const char* path :
+       {"/var/mail/joe", "a b", "x?y=z", "50%", "%41", "//server/share", "user@host", "~", ":", "a:b", "\xFF"}) {
     for (const char* scheme : {"mbox", "maildir", "archive"}) {
       const auto location = parse_location(std::string(scheme) + ":" + path);
       ASSERT_TRUE(location) << path;
@@ -25,7 +26,8 @@ TEST(Location, The_scheme_is_lower_case) {
 }
 
 TEST(Location, A_url_has_all_its_parts) {
-  const auto location = parse_location("imaps://joe%40x:se%3Acret@mail.example:1993/Work/A%2FB%3F?auth=PLAIN&tls=off&x");
+  const auto location =
+      parse_location("imaps://joe%40x:se%3Acret@mail.example:1993/Work/A%2FB%3F?auth=PLAIN&tls=off&x");
   ASSERT_TRUE(location);
   EXPECT_TRUE(location->is_url);
   EXPECT_EQ(location->user, "joe@x");
@@ -55,8 +57,8 @@ TEST(Location, Addresses_of_ipv6_stand_in_brackets) {
 }
 
 TEST(Location, Text_leaves_the_password_out_and_is_read_back) {
-  for (const char* text : {"imaps://joe%40x:secret@h:993/a%2520b%3f%23?k=v%26w&z=", "imaps://h", "pop3://u@h?tunnel=a%20b",
-                           "imap://u@h/ \xC3\xBC/%01", "imap://h//x", "imap://u@h/"}) {
+  for (const char* text : {"imaps://joe%40x:secret@h:993/a%2520b%3f%23?k=v%26w&z=", "imaps://h",
+                           "pop3://u@h?tunnel=a%20b", "imap://u@h/ \xC3\xBC/%01", "imap://h//x", "imap://u@h/"}) {
     auto first = parse_location(text);
     ASSERT_TRUE(first) << text;
     EXPECT_EQ(first->text().find("secret"), std::string::npos);
@@ -77,41 +79,41 @@ TEST(Location, What_cannot_be_read_is_a_usage_error_with_a_reason) {
     const char* reason;
   };
   for (const Row& row : std::initializer_list<Row>{{"", "scheme"},
-                                                    {"/path", "scheme"},
-                                                    {":x", "scheme"},
-                                                    {"1a:x", "scheme"},
-                                                    {"a b:x", "scheme"},
-                                                    {"\xC3\xBC:x", "scheme"},
-                                                    {"mbox:", "empty path"},
-                                                    {std::string("mbox:a\0b", 8), "NUL"},
-                                                    {"imaps://", "no host"},
-                                                    {"imaps:///x", "no host"},
-                                                    {"imaps://u@/x", "no host"},
-                                                    {"imaps://u@:993", "no host"},
-                                                    {"imaps://h:", "port"},
-                                                    {"imaps://h:0", "port"},
-                                                    {"imaps://h:65536", "port"},
-                                                    {"imaps://h:-1", "port"},
-                                                    {"imaps://h:99999999999999999999", "port"},
-                                                    {"imaps://::1", "host"},
-                                                    {"imaps://[::1", "']'"},
-                                                    {"imaps://[::1]x", "']'"},
-                                                    {"imaps://[]", "no host"},
-                                                    {"imaps://a b", "host"},
-                                                    {"imaps://a\nb", "host"},
-                                                    {"imaps://%41", "host"},
-                                                    {"imaps://u%@h", "percent"},
-                                                    {"imaps://u%4@h", "percent"},
-                                                    {"imaps://u%zz@h", "percent"},
-                                                    {"imaps://u:%@h", "percent"},
-                                                    {"imaps://h/%", "percent"},
-                                                    {"imaps://h/a%00b", "percent"},
-                                                    {"imaps://h?a=%", "percent"},
-                                                    {"imaps://h?a=1&a=2", "twice"},
-                                                    {"imaps://h?a&%61", "twice"},
-                                                    {"imaps://h?", "empty option"},
-                                                    {"imaps://h?a&&b", "empty option"},
-                                                    {"imaps://h?=x", "empty option"}}) {
+                                                   {"/path", "scheme"},
+                                                   {":x", "scheme"},
+                                                   {"1a:x", "scheme"},
+                                                   {"a b:x", "scheme"},
+                                                   {"\xC3\xBC:x", "scheme"},
+                                                   {"mbox:", "empty path"},
+                                                   {std::string("mbox:a\0b", 8), "NUL"},
+                                                   {"imaps://", "no host"},
+                                                   {"imaps:///x", "no host"},
+                                                   {"imaps://u@/x", "no host"},
+                                                   {"imaps://u@:993", "no host"},
+                                                   {"imaps://h:", "port"},
+                                                   {"imaps://h:0", "port"},
+                                                   {"imaps://h:65536", "port"},
+                                                   {"imaps://h:-1", "port"},
+                                                   {"imaps://h:99999999999999999999", "port"},
+                                                   {"imaps://::1", "host"},
+                                                   {"imaps://[::1", "']'"},
+                                                   {"imaps://[::1]x", "']'"},
+                                                   {"imaps://[]", "no host"},
+                                                   {"imaps://a b", "host"},
+                                                   {"imaps://a\nb", "host"},
+                                                   {"imaps://%41", "host"},
+                                                   {"imaps://u%@h", "percent"},
+                                                   {"imaps://u%4@h", "percent"},
+                                                   {"imaps://u%zz@h", "percent"},
+                                                   {"imaps://u:%@h", "percent"},
+                                                   {"imaps://h/%", "percent"},
+                                                   {"imaps://h/a%00b", "percent"},
+                                                   {"imaps://h?a=%", "percent"},
+                                                   {"imaps://h?a=1&a=2", "twice"},
+                                                   {"imaps://h?a&%61", "twice"},
+                                                   {"imaps://h?", "empty option"},
+                                                   {"imaps://h?a&&b", "empty option"},
+                                                   {"imaps://h?=x", "empty option"}}) {
     const auto location = parse_location(row.text);
     ASSERT_FALSE(location) << row.text;
     EXPECT_EQ(location.error().kind, ErrorKind::usage) << row.text;

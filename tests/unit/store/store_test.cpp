@@ -12,7 +12,9 @@ class PlainTarget final : public Target {
  public:
   const Caps& caps() const override { return caps_; }
   Status folders(const std::function<Status(FolderInfo)>&) override { return {}; }
-  Result<FolderHandle> open_folder(const mail::FolderPath& path, mail::Role) override { return FolderHandle{1, path, "1", false}; }
+  Result<FolderHandle> open_folder(const mail::FolderPath& path, mail::Role) override {
+    return FolderHandle{1, path, "1", false};
+  }
   Result<std::string> watermark(const FolderHandle&) override { return std::string(); }
   Status submit(const FolderHandle&, const Ticket&, mail::Message) override { return {}; }
   Status find_since(const FolderHandle&, std::string_view, std::span<const Wanted>,
@@ -49,7 +51,9 @@ TEST(Target, What_a_place_does_not_claim_it_refuses_as_unsupported) {
   PlainTarget target;
   const FolderHandle folder;
   const Ticket ticket;
-  const auto is_refused = [](const Status& status) { return !status.ok() && status.error().kind == ErrorKind::unsupported; };
+  const auto is_refused = [](const Status& status) {
+    return !status.ok() && status.error().kind == ErrorKind::unsupported;
+  };
   EXPECT_TRUE(is_refused(target.rename_folder(folder, mail::FolderPath({"x"}))));
   EXPECT_TRUE(is_refused(target.subscribe(folder, /*on=*/true)));
   EXPECT_TRUE(is_refused(target.copy(folder, ticket, folder, "1", mail::Meta())));
