@@ -63,7 +63,7 @@ build() {
   say "building preset $1"
   cmake --preset "$1" "${options[@]}" >"build/$1.configure.log" 2>&1 || { cat "build/$1.configure.log"; return 1; }
   [[ -z $programs ]] || mapfile -t targets < <(ninja -C "build/$1" -t targets all | sed -nE "s/^($programs): phony.*/\\1/p")
-  cmake --build --preset "$1" --parallel "$jobs" --target "${targets[@]}"
+  cmake --build --preset "$1" --parallel "$jobs" --target "${targets[@]}" -- -k 0
 }
 
 # run PRESET [CTEST ARGS]: builds and tests; a failure is remembered, so that the other runs still happen.

@@ -28,9 +28,12 @@ Result<std::unique_ptr<files::File>> open_or_make(files::Dir& dir, const std::st
   return made;
 }
 
-Status refuse_other_files(const files::File& file, const std::string& file_text) {
+enum class Torn { allowed, refused };
+
+/// A torn file may be looked at, for what a crash left is recovered there, but nothing is added to it.
+Status refuse_other_files(const files::File& file, const std::string& file_text, Torn torn) {
   MH_TRY(const std::string head, read_head(file));
-  if (!looks_like_mbox(head)) {
+  if (!looks_like_mbox(head) && (torn == Torn::refused || !looks_like_torn_mbox(head))) {
     NotAnMbox other = describe_other_file(file_text, head);
     return make_error(ErrorKind::usage, Scope::folder, std::move(other.what), std::move(other.hint));
   }
@@ -44,10 +47,16 @@ Status refuse_other_files(const files::File& file, const std::string& file_text)
 
 }  // namespace
 
+Status check_before_writing(files::Dir& dir, const std::string& name, const std::string& file_text) {
+  const auto file = dir.open_file(name, files::OpenMode::read);
+  if (!file.ok()) return files::is_not_found(file.error()) ? Status{} : Status(file.error());
+  return refuse_other_files(**file, file_text, Torn::allowed);
+}
+
 Result<std::unique_ptr<files::File>> open_for_writing(files::Dir& dir, const std::string& name,
                                                       const std::string& file_text) {
   MH_TRY(auto file, open_or_make(dir, name));
-  MH_CHECK(refuse_other_files(*file, file_text));
+  MH_CHECK(refuse_other_files(*file, file_text, Torn::allowed));
   return file;
 }
 
@@ -69,7 +78,7 @@ Result<LockedFile> open_locked(files::Dir& dir, const std::string& name, const s
       if (attempt < kTries) continue;
       return being_changed(file_text);
     }
-    MH_CHECK(refuse_other_files(*locked.file, file_text));
+    MH_CHECK(refuse_other_files(*locked.file, file_text, Torn::allowed));
     return locked;
   }
 }
@@ -77,8 +86,9 @@ Result<LockedFile> open_locked(files::Dir& dir, const std::string& name, const s
 Result<std::unique_ptr<Batch>> Batch::open(files::Dir& dir, const std::string& name, const std::string& file_text,
                                            store::Services& services) {
   MH_TRY(LockedFile locked, open_locked(dir, name, file_text, services));
+  MH_CHECK(refuse_other_files(*locked.file, file_text, Torn::refused));
   MH_TRY(Watermark watermark, take_watermark(*locked.file));
-  return std::unique_ptr<Batch>(new Batch(dir, name, file_text, std::move(locked), std::move(watermark), services));
+  return std::unique_ptr<Batch>(new Batch(dir, name, file_text, std::move(locked), std::move(watermark)));
 }
 
 Status Batch::add(const store::Ticket& ticket, const mail::Message& message, Quoting quoting, store::AckSink& acks) {

@@ -22,10 +22,12 @@ struct LockedFile {
   std::unique_ptr<files::File> file;
   std::unique_ptr<files::MboxLock> lock;  ///< dies before the file
 };
-/// Opens `name` without a lock, making it durably when it is not there. Error usage when it is no mbox.
+/// Error usage when `name` is there and no mbox (a torn one is). Makes nothing.
+[[nodiscard]] Status check_before_writing(files::Dir& dir, const std::string& name, const std::string& file_text);
+/// Opens `name` without a lock, making it durably when it is not there. Error usage when it is no mbox (a torn one is).
 [[nodiscard]] Result<std::unique_ptr<files::File>> open_for_writing(files::Dir& dir, const std::string& name,
                                                                     const std::string& file_text);
-/// Opens `name`, making it durably when it is not there, and locks it. Errors: usage when it is no mbox, locked.
+/// The same with both locks. Also error locked.
 [[nodiscard]] Result<LockedFile> open_locked(files::Dir& dir, const std::string& name, const std::string& file_text,
                                              store::Services& services);
 
@@ -52,11 +54,9 @@ class Batch {
     std::optional<Error> refused;
   };
 
-  Batch(files::Dir& dir, std::string name, std::string file_text, LockedFile locked, Watermark watermark,
-        store::Services& services)
-      : dir_(dir), name_(std::move(name)), file_text_(std::move(file_text)), services_(services),
-        watermark_(std::move(watermark)), locked_(std::move(locked)), appender_(*locked_.file, watermark_.size),
-        synced_(watermark_.size) {}
+  Batch(files::Dir& dir, std::string name, std::string file_text, LockedFile locked, Watermark watermark)
+      : dir_(dir), name_(std::move(name)), file_text_(std::move(file_text)), watermark_(std::move(watermark)),
+        locked_(std::move(locked)), appender_(*locked_.file, watermark_.size), synced_(watermark_.size) {}
 
   Status on_failed_add(const store::Ticket& ticket, std::uint64_t begin, Error error);
   Status salvage(const Error& error);
@@ -68,7 +68,6 @@ class Batch {
 
   files::Dir& dir_;
   std::string name_, file_text_;
-  store::Services& services_;
   Watermark watermark_;
   std::unique_ptr<files::File> reopened_;  ///< after a failed sync: the first handle is not to be trusted
   LockedFile locked_;

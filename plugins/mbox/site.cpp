@@ -279,9 +279,8 @@ Result<bool> is_tree(const store::Location& location, files::FileSystem& fs) {
 }
 
 Status check_lone_file(const Site& site) {
-  if (!site.lone) return {};
   const auto file = site.root->open_file(site.lone->name, files::OpenMode::read);
-  if (!file.ok()) return files::is_not_found(file.error()) ? Status{} : Status(file.error());
+  if (!file.ok()) return file.error();
   MH_TRY(const std::string head, read_head(**file));
   if (looks_like_mbox(head)) return {};
   NotAnMbox other = describe_other_file(site.path, head);

@@ -48,7 +48,7 @@ struct Site {
 [[nodiscard]] Result<Site> open_existing_site(const store::Location& location, files::FileSystem& fs);
 /// The same, making the directories that are missing; a lone file itself is not made.
 [[nodiscard]] Result<Site> open_or_make_site(const store::Location& location, files::FileSystem& fs);
-/// Error usage when the place is one file and that is there but no mbox.
+/// For a place that is one file: error usage when that is no mbox.
 [[nodiscard]] Status check_lone_file(const Site& site);
 /// Whether the location names a tree (or would, when it is not there yet). Makes nothing. Errors as open_existing_site().
 [[nodiscard]] Result<bool> is_tree(const store::Location& location, files::FileSystem& fs);

@@ -231,7 +231,7 @@ Status report_folders(const Site& site, store::Services& services,
 Result<std::unique_ptr<store::Source>> open_source(const store::Location& location, store::Services& services,
                                                    const store::OpenOptions& options) {
   MH_TRY(Site site, open_existing_site(location, services.fs));
-  MH_CHECK(check_lone_file(site));
+  if (site.lone) MH_CHECK(check_lone_file(site));
   const Quoting quoting = options.mbox_dialect == store::MboxDialect::mboxo ? Quoting::mboxo : Quoting::mboxrd;
   return std::unique_ptr<store::Source>(std::make_unique<MboxSource>(std::move(site), services, quoting));
 }

@@ -204,7 +204,7 @@ Status MboxTarget::find_since(const store::FolderHandle& handle, std::string_vie
 Result<std::unique_ptr<store::Target>> open_target(const store::Location& location, store::Services& services,
                                                    store::AckSink& acks, const store::OpenOptions& options) {
   MH_TRY(Site site, open_or_make_site(location, services.fs));
-  MH_CHECK(check_lone_file(site));
+  if (site.lone) MH_CHECK(check_before_writing(*site.root, site.lone->name, site.path));
   const Quoting quoting = options.mbox_dialect == store::MboxDialect::mboxo ? Quoting::mboxo : Quoting::mboxrd;
   auto target = std::make_unique<MboxTarget>(std::move(site), services, acks, quoting);
   return std::unique_ptr<store::Target>(std::move(target));

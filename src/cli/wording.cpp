@@ -29,7 +29,8 @@ std::string verdict_of_verify(const pipeline::Report& report) {
   const auto& counts = report.verify;
   if (report.exit == 0) {
     if (counts.checked == 0) return "nothing to prove: no message was selected";
-    return "proved: the target holds all " + messages(counts.checked) + " of the source";
+    return "proved: the target holds " + std::string(counts.checked == 1 ? "the " : "all ") + messages(counts.checked) +
+           " of the source";
   }
   if (report.exit == 3) {
     if (counts.unreadable == 0) return "finished, but not all is as it should be: see the warnings";

@@ -3,6 +3,7 @@
 #include "files/lock.hpp"
 
 #include <signal.h>
+#include <time.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -179,6 +180,16 @@ bool is_own_leftover(std::string_view text) {
   return start_of(lines[0]) != words[3];
 }
 
+// Nothing but what a power loss leaves of a file that was never synced.
+bool is_blank(std::string_view text) { return text.find_first_not_of('\0') == std::string_view::npos; }
+
+// When this machine was started, as the wall clock has it now.
+std::chrono::system_clock::time_point boot_time(const Clock& clock) {
+  timespec up{};
+  if (::clock_gettime(CLOCK_BOOTTIME, &up) != 0) return std::chrono::system_clock::time_point::min();
+  return clock.wall() - std::chrono::seconds(up.tv_sec);
+}
+
 class HeldMboxLock final : public MboxLock {
  public:
   HeldMboxLock(Dir& dir, std::string lock_name, std::uint64_t inode, File& file)
@@ -308,12 +319,19 @@ class Attempt {
     if (const auto text = read_small(dir_, lock_name_, kLargestLockFile); text.ok()) {
       now.holder = visible(trim(*text), 100);
       now.dead = is_dead(*text);
-      if (is_own_leftover(*text)) return put_away(now.lock);
+      // A blank one from before the last boot has nobody behind it on this host, and on another one the kernel lock would
+      // not have been to be had.
+      if (is_own_leftover(*text) || (is_blank(*text) && is_from_before_boot(lock))) return put_away(now.lock);
     }
     const bool stood_still = seen_ && seen_->lock == now.lock && seen_->mbox == now.mbox;
     seen_ = std::move(now);
     if (!stood_still || !seen_->dead || !is_old(lock) || !is_old(mbox)) return false;
     return put_away(seen_->lock);
+  }
+
+  bool is_from_before_boot(const FileStat& facts) const {
+    const auto boot = std::chrono::floor<std::chrono::seconds>(boot_time(clock_).time_since_epoch());
+    return std::chrono::seconds(facts.mtime_ns / 1'000'000'000) < boot;
   }
 
   bool is_old(const FileStat& facts) const {

@@ -29,7 +29,8 @@ class RunLock {
 /// tries the second without waiting, lets go of the first when that fails, pauses 50..500 ms, at most `patience`.
 /// A foreign dotlock is removed only when older than 10 minutes, the mbox's size and mtime stand still, and the pid
 /// in it is dead on this host. One that a killed run of mailhaul left (its second line says host, boot and start of the
-/// process) is removed at once: the kernel lock, which is held by then, proves that nobody stands behind it. Error: locked (names the lock file and its holder), interrupted when cancelled.
+/// process) is removed at once: the kernel lock, which is held by then, proves that nobody stands behind it. So is a
+/// blank one from before the last boot: what a power loss leaves of an unsynced lock file. Error: locked (names the lock file and its holder), interrupted when cancelled.
 class MboxLock {
  public:
   static Result<std::unique_ptr<MboxLock>> acquire(Dir& dir, const std::string& name, File& file,

@@ -130,6 +130,21 @@ void keep_renamed(const std::map<std::uint64_t, InodePtr>& inodes, std::map<Inod
   }
 }
 
+// A rename within one directory is one step on every file system with a journal: what had a synced name in it and was
+// only renamed in it has exactly one of its names there, whatever other directory still shows an older one.
+void keep_renamed_within(std::map<Inode*, Entries>& outcomes) {
+  for (auto& [dir, outcome] : outcomes) {
+    for (const auto& [old_name, inode] : dir->synced_entries) {
+      const auto leads_here = [&inode = inode](const auto& entry) { return entry.second == inode; };
+      const auto renamed = std::find_if(dir->entries.begin(), dir->entries.end(), leads_here);
+      if (renamed == dir->entries.end() || renamed->first == old_name || dir->entries.contains(old_name)) continue;
+      const auto names = std::count_if(outcome.begin(), outcome.end(), leads_here);
+      if (names == 0) outcome.emplace(outcome.contains(old_name) ? renamed->first : old_name, inode);
+      if (names > 1) outcome.erase(old_name);
+    }
+  }
+}
+
 // A directory cannot have two names: the journal has one of the two states.
 void keep_one_name(std::map<Inode*, Entries>& outcomes, const std::vector<Inode*>& order) {
   std::set<const Inode*> named;
@@ -276,6 +291,7 @@ void SimulatedDisk::lose_power(std::uint64_t seed) {
       outcomes[inode.get()] = seed > 1 ? lose_entries(*inode, dice) : inode->synced_entries;
     }
   }
+  keep_renamed_within(outcomes);
   keep_renamed(inodes, outcomes);
   if (dice.coin()) std::reverse(order.begin(), order.end());
   keep_one_name(outcomes, order);

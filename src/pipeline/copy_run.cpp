@@ -67,8 +67,9 @@ void CopyRun::progress(Progress::Phase phase, const std::string& folder) {
 Status CopyRun::execute() {
   progress(Progress::Phase::connecting);
   MH_CHECK(prepare());
-  MH_CHECK(plan_folders());
+  // First of all: a torn message that a stopped run left must be gone before anybody reads the target.
   MH_CHECK(recover());
+  MH_CHECK(plan_folders());
   for (std::uint32_t i = 0; i < map_.folders.size(); ++i) {
     if (services_.cancel.requested()) return interrupted();
     MH_CHECK(list_folder(i));
@@ -255,6 +256,7 @@ Status CopyRun::transfer() {
                         "end the path with '/' for a tree of folders, or choose one with --folder");
   }
   MH_CHECK(open_target());
+  MH_CHECK(index_whole_target());
   FetchQueue queue(kQueueOctets, kQueueMessages);
   Reader reader(*source_, *pending_, source_folders_, [&queue](Fetched fetched) { return queue.push(std::move(fetched)); });
   std::thread reading([&] { queue.finish(reader.run()); });

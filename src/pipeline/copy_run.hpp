@@ -53,6 +53,7 @@ class CopyRun {
 
   // copy_target.cpp: the target's side
   Status open_target();
+  Status index_whole_target();
   Status recover();
   Status recover_folder(ledger::RowId folder, const std::vector<ledger::Intent>& intents);
   Status open_folder(std::uint32_t index);

@@ -17,8 +17,12 @@ Status CopyRun::open_target() {
     target_ = std::move(target).value();
   }
   deliverer_->set_target(target_.get());
+  return {};
+}
+
+/// With --dedup-scope account twins are looked for everywhere, so everything that is there must be known first.
+Status CopyRun::index_whole_target() {
   if (options_.dedup_scope != DedupScope::account || !index_) return {};
-  // Twins are looked for everywhere, so everything that is there must be known first.
   for (const auto& folder : index_->folders()) {
     progress(Progress::Phase::adopting, folder.path.text());
     MH_CHECK(on(Side::target, index_->refresh(folder.path)));

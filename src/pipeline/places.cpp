@@ -37,8 +37,11 @@ Result<std::unique_ptr<store::Source>> open_existing(const store::Descriptor& de
                                                      store::Services& services, const store::OpenOptions& options) {
   if (descriptor.open_source == nullptr) return std::unique_ptr<store::Source>();
   auto opened = descriptor.open_source(location, services, options);
-  if (!opened.ok() && opened.error().kind == ErrorKind::unreachable && opened.error().scope != Scope::session)
-    return std::unique_ptr<store::Source>();
+  if (opened.ok()) return opened;
+  // `usage`: it holds nothing that can be read, like an empty directory, or one whose making was cut off. Whether it may
+  // become a target is for open_target to say.
+  const bool nothing_there = opened.error().kind == ErrorKind::unreachable || opened.error().kind == ErrorKind::usage;
+  if (nothing_there && opened.error().scope != Scope::session) return std::unique_ptr<store::Source>();
   return opened;
 }
 

@@ -9,7 +9,6 @@
 #include <array>
 #include <fstream>
 #include <map>
-#include <regex>
 
 #include "conformance/memory_store.hpp"
 #include "conformance/suite.hpp"
@@ -141,9 +140,17 @@ std::string status_fields(const mail::Meta& meta) {
   return words.empty() ? fields : fields + "X-Keywords: " + words + "\n";
 }
 
+/// mboxrd: one '>' more before every "From " that has none or some at the start of its line.
 std::string quoted(const std::string& octets) {
-  static const std::regex from("(^|\n)(>*From )");
-  return std::regex_replace(octets, from, "$1>$2");
+  std::string text;
+  for (std::size_t begin = 0; begin < octets.size();) {
+    const std::size_t end = std::min(octets.find('\n', begin), octets.size() - 1) + 1;
+    const std::size_t word = octets.find_first_not_of('>', begin);
+    if (word != std::string::npos && octets.compare(word, 5, "From ") == 0) text += '>';
+    text.append(octets, begin, end - begin);
+    begin = end;
+  }
+  return text;
 }
 
 class MboxSource final : public FileSource {

@@ -255,7 +255,9 @@ void cancel_in_a_large_message(const TargetSubject& subject) {
   auto content = spooled_message(bench.world->spool(), 7, 64U << 20U);
   MH_ASSERT_OK(content);
   std::chrono::steady_clock::time_point asked;
+  std::uint64_t furthest = 0;
   parcels[3].message.content = std::make_shared<WatchedContent>(*content, [&](std::uint64_t offset) -> Status {
+    furthest = std::max(furthest, offset);
     if (offset < 1U << 20U || bench.world->cancel().requested()) return {};
     asked = std::chrono::steady_clock::now();
     bench.world->cancel().request();
@@ -264,6 +266,7 @@ void cancel_in_a_large_message(const TargetSubject& subject) {
   const Status status = bench.ship(parcels);
   const auto waited = std::chrono::steady_clock::now() - asked;
   ASSERT_TRUE(bench.world->cancel().requested()) << "the large message was never read";
+  EXPECT_LT(furthest, 4U << 20U) << "went on reading after the cancel";
   EXPECT_LT(waited, 1s);
   ASSERT_FALSE(status.ok()) << "went on after the cancel";
   EXPECT_EQ(status.error().kind, ErrorKind::interrupted) << status.error().what;

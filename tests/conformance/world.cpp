@@ -54,8 +54,9 @@ std::uint64_t SeededRandom::next() {
   return mix(state_);
 }
 
-World::World(files::FileSystem& fs, std::uint64_t memory, std::uint64_t seed)
-    : random_(seed),
+World::World(files::FileSystem& fs, std::uint64_t memory, std::uint64_t seed, std::chrono::seconds ahead)
+    : clock_(ahead),
+      random_(seed),
       budget_(memory),
       spool_(spool_dir_.path(), budget_, mail::ScanOptions{}),
       services_{clock_, fs, spool_, cancel_, events_, random_} {}

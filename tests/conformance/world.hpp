@@ -2,8 +2,7 @@
 // seeded random numbers. No store is named here.
 #pragma once
 
-#include <sys/stat.h>
-
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -48,6 +47,18 @@ class RecordedEvents final : public store::Events {
   std::vector<store::Note> notes_;
 };
 
+/// The system's clock, ahead by a fixed time: a store then sees files as that much older than they are.
+class LaterClock final : public Clock {
+ public:
+  explicit LaterClock(std::chrono::seconds ahead) : ahead_(ahead) {}
+  [[nodiscard]] std::chrono::system_clock::time_point wall() const override { return clock_.wall() + ahead_; }
+  [[nodiscard]] std::chrono::steady_clock::time_point steady() const override { return clock_.steady() + ahead_; }
+
+ private:
+  SystemClock clock_;
+  std::chrono::seconds ahead_;
+};
+
 /// splitmix64 from a seed. Thread-safe.
 class SeededRandom final : public store::Random {
  public:
@@ -62,7 +73,8 @@ class SeededRandom final : public store::Random {
 /// Everything a store gets, over one file system. Outlives the stores opened with it.
 class World {
  public:
-  explicit World(files::FileSystem& fs, std::uint64_t memory = 8U << 20U, std::uint64_t seed = 1);
+  explicit World(files::FileSystem& fs, std::uint64_t memory = 8U << 20U, std::uint64_t seed = 1,
+                 std::chrono::seconds ahead = std::chrono::seconds(0));
   [[nodiscard]] store::Services& services() { return services_; }
   [[nodiscard]] RecordedEvents& events() { return events_; }
   [[nodiscard]] CancelToken& cancel() { return cancel_; }
@@ -71,7 +83,7 @@ class World {
 
  private:
   TempDir spool_dir_;
-  SystemClock clock_;
+  LaterClock clock_;
   CancelToken cancel_;
   RecordedEvents events_;
   SeededRandom random_;

@@ -29,6 +29,10 @@ constexpr std::array<Signature, 8> kSignatures = {{
 
 bool looks_like_mbox(std::string_view head) { return head.empty() || find_first_from(head) != std::string_view::npos; }
 
+bool looks_like_torn_mbox(std::string_view head) {
+  return std::string_view("From ").starts_with(head) || head.starts_with('\0');
+}
+
 NotAnMbox describe_other_file(std::string_view file, std::string_view head) {
   NotAnMbox result;
   const std::string_view line = head.substr(0, head.find('\n'));

@@ -214,10 +214,19 @@ TEST_F(MboxLocks, A_dotlock_of_a_living_run_of_ours_or_of_another_host_is_left_a
   }
 }
 
+TEST_F(MboxLocks, A_blank_dotlock_is_removed_when_it_is_older_than_the_last_boot_and_only_then) {
+  foreign_dotlock(std::string(12, '\0'));
+  EXPECT_TRUE(succeeded(acquire(milliseconds(0))));
+  foreign_dotlock("");
+  auto young = std::move(*dir_->open_file("box.lock", OpenMode::read_write));
+  ASSERT_TRUE(succeeded(young->set_mtime(std::chrono::floor<std::chrono::seconds>(clock_.wall()))));
+  EXPECT_FALSE(acquire(milliseconds(0)).ok());
+}
+
 TEST_F(MboxLocks, A_dotlock_that_may_be_alive_is_never_removed) {
   const std::string alive = std::to_string(::getpid());
   const std::vector<std::string> texts{
-      alive + "\n",     dead_pid() + ":another-host", "", "0", "1", "no pid", "99999999999999999999",
+      alive + "\n",     dead_pid() + ":another-host", "0", "1", "no pid", "99999999999999999999",
       "-" + dead_pid(), std::string(5000, '7')};
   // Each on a disk and in a thread of its own: all wait the same 700 ms, time for a second look at the lock file.
   std::vector<std::future<bool>> attempts;
