@@ -78,9 +78,8 @@ Status Comparison::pair_equal(std::string_view column) {
   MH_CHECK(db_->exec("CREATE TABLE pairs AS SELECT s.id AS source, t.id AS target FROM (" + ranked("source") +
                      ") s JOIN (" + ranked("target") + ") t ON s.d=t.d AND s.n=t.n"));
   return db_->exec(
-      "UPDATE source SET pair=(SELECT target FROM pairs WHERE source=source.id), proven=1 WHERE id IN (SELECT source FROM pairs);"
-      "UPDATE target SET pair=(SELECT source FROM pairs WHERE pairs.target=target.id), proven=1 WHERE id IN (SELECT target FROM "
-      "pairs); DROP TABLE pairs");
+      "UPDATE source SET pair=p.target, proven=1 FROM pairs AS p WHERE p.source=source.id;"
+      "UPDATE target SET pair=p.source, proven=1 FROM pairs AS p WHERE p.target=target.id; DROP TABLE pairs");
 }
 
 Status Comparison::pair_twins(Twins twins) {
@@ -122,8 +121,8 @@ Status Comparison::pair_by_header() {
 CREATE TABLE pairs AS SELECT s.id AS source, t.id AS target FROM
   (SELECT max(id) AS id, header FROM source WHERE pair IS NULL AND twin IS NULL GROUP BY header HAVING count(*)=1) s JOIN
   (SELECT max(id) AS id, header FROM target WHERE pair IS NULL GROUP BY header HAVING count(*)=1) t ON s.header=t.header;
-UPDATE source SET pair=(SELECT target FROM pairs WHERE source=source.id) WHERE id IN (SELECT source FROM pairs);
-UPDATE target SET pair=(SELECT source FROM pairs WHERE pairs.target=target.id) WHERE id IN (SELECT target FROM pairs);
+UPDATE source SET pair=p.target FROM pairs AS p WHERE p.source=source.id;
+UPDATE target SET pair=p.source FROM pairs AS p WHERE p.target=target.id;
 DROP TABLE pairs)sql");
 }
 

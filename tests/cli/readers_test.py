@@ -31,7 +31,8 @@ class Identity(unittest.TestCase):
         kept = sha(b"Subject: x\r\n\r\nStatus: body\r\n")
         for octets in [
             b"Subject: x\n\nStatus: body\n", b"Status: RO\nSubject: x\n\nStatus: body\n",
-            b"Subject: x\nx-KEYWORDS: a\n b\n\tc\n\nStatus: body", b"Subject: x\nX-Mozilla-Status2 : 0\n\nStatus: body\n\n",
+            b"Subject: x\nx-KEYWORDS: a\n b\n\tc\n\nStatus: body",
+            b"Subject: x\nX-Mozilla-Status2 : 0\n\nStatus: body\n\n",
             b"Content-Length: 3\r\nSubject: x\r\nX-UID: 4\r\nX-IMAPbase: 1 2\r\nX-IMAP: 1\r\n\r\nStatus: body\r\n",
         ]:
             with self.subTest(octets):
@@ -46,7 +47,8 @@ class Identity(unittest.TestCase):
 class Names(unittest.TestCase):
     def test_file_names_are_mutf7_then_percent(self):
         for name, expected in [
-            ("Entw&APw-rfe", "Entwürfe"), ("&ZeVnLIqe-", "日本語"), ("A&-B", "A&B"), ("a%2Fb", "a/b"), ("%2Ehidden", ".hidden"),
+            ("Entw&APw-rfe", "Entwürfe"), ("&ZeVnLIqe-", "日本語"), ("A&-B", "A&B"), ("a%2Fb", "a/b"),
+            ("%2Ehidden", ".hidden"),
             ("100%", "100%"), ("%2541", "%41"), ("&AGE-", "&AGE-"), ("plain name", "plain name"), ("&", "&"),
             ("Entwürfe", "Entwürfe"), ("&2D3eAA-", "😀"),
         ]:
@@ -77,7 +79,8 @@ class Mbox(unittest.TestCase):
         self.assertEqual((two.nid, two.received, two.ticket), (readers.nid(b"Subject: 2\n\nlast\n"), 1583017199, None))
 
     def test_flags_come_from_housekeeping_fields(self):
-        path = self.path("x", b"From a Thu Jan  1 00:00:00 1970\nStatus: RO\nX-Status: AFDT\nX-Keywords: $Forwarded Work\n"
+        path = self.path("x", b"From a Thu Jan  1 00:00:00 1970\nStatus: RO\nX-Status: AFDT\n"
+                         b"X-Keywords: $Forwarded Work\n"
                          b"Status: O\n\nbody\n\nFrom a Thu Jan  1 00:00:00 1970\nX-Mozilla-Status: 1007\n"
                          b"X-Mozilla-Keys: $label1  b\n\nStatus: RO\n\nFrom a Thu Jan  1 00:00:00 1970\nStatus: O\n\n")
         one, two, three = readers.read_mbox(path)
@@ -88,11 +91,13 @@ class Mbox(unittest.TestCase):
 
     def test_a_tree_has_its_children_in_sbd(self):
         message = b"From a Thu Jan  1 00:00:00 1970\nSubject: x\n\nb\n\n"
-        for name in ("Inbox", "Inbox.msf", "Entw&APw-rfe", "Inbox.sbd/A&-B", "Inbox.sbd/A&-B.sbd/c", "only.sbd/d"):
+        for name in ("Inbox", "%78.lock", "Entw&APw-rfe", "Inbox.sbd/A&-B", "Inbox.sbd/A&-B.sbd/c", "only.sbd/d"):
             self.path(name, message)
         self.path("notes.txt", b"not mail\n")
+        self.path("Inbox.msf", b"// <!-- <mdb:mork:z v=\"1.4\"/> -->\n")
         self.assertEqual(sorted(r.folder for r in readers.read_mbox_tree(self.scratch.name)),
-                         [("Entwürfe",), ("INBOX",), ("INBOX", "A&B"), ("INBOX", "A&B", "c"), ("only", "d")])
+                         [("Entwürfe",), ("INBOX",), ("INBOX", "A&B"), ("INBOX", "A&B", "c"), ("only", "d"),
+                          ("x.lock",)])
 
     def test_an_empty_file_has_no_messages_and_another_file_is_an_error(self):
         self.assertEqual(readers.read_mbox(self.path("empty", b"")), [])
@@ -154,14 +159,16 @@ class MaildirTrees(unittest.TestCase):
             self.assertFalse(readers.differs(readers.compare(mine, mine)))
             altered = [mine[0]._replace(flags=set(), received=1), mine[2]._replace(keywords={"w"}), mine[2]]
             report = readers.compare(mine, altered)
-            self.assertEqual([len(report[k]) for k in ("missing", "extra", "flags", "keywords", "dates")], [1, 1, 1, 0, 1])
+            self.assertEqual([len(report[k]) for k in ("missing", "extra", "flags", "keywords", "dates")],
+                             [1, 1, 1, 0, 1])
             self.assertEqual(report["folders"], {"INBOX": {"a": 3, "b": 3}})
             report = readers.compare(mine, [mine[0], mine[1], mine[2]._replace(keywords={"w"}, nid="other")])
             self.assertEqual((len(report["keywords"]), report["equivalent"], report["equal"]), (1, 1, 2))
             for sub in ("cur", "new", "tmp"):
                 os.mkdir(os.path.join(other, sub))
             run = subprocess.run([sys.executable, os.path.join(READERS, "mailreaders.py"), "compare",
-                                  "maildir:" + self.scratch.name, "maildir:" + other], stdout=subprocess.PIPE, check=False)
+                                  "maildir:" + self.scratch.name, "maildir:" + other],
+                                 stdout=subprocess.PIPE, check=False)
             self.assertEqual((run.returncode, len(json.loads(run.stdout)["missing"])), (1, 3))
 
     def test_serve_answers_place_by_place(self):

@@ -10,10 +10,10 @@
 #include "conformance/shipper.hpp"
 #include "conformance/suite.hpp"
 
-#define MH_ASSERT_OK(expression)                                   \
-  do {                                                             \
-    const auto& mh_checked = (expression);                         \
-    ASSERT_TRUE(mh_checked.ok()) << mh_checked.error().what;       \
+#define MH_ASSERT_OK(expression)                             \
+  do {                                                       \
+    const auto& mh_checked = (expression);                   \
+    ASSERT_TRUE(mh_checked.ok()) << mh_checked.error().what; \
   } while (false)
 
 namespace mailhaul::conformance {

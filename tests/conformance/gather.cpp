@@ -96,7 +96,8 @@ Result<store::FolderInfo> folder_of(store::Source& source, const mail::FolderPat
   MH_TRY(std::vector<store::FolderInfo> folders, all_folders(source));
   std::erase_if(folders, [&](const store::FolderInfo& info) { return !(info.path == path); });
   if (folders.size() == 1) return std::move(folders.front());
-  return make_error(ErrorKind::bug, Scope::run, path.text() + " is listed " + std::to_string(folders.size()) + " times");
+  return make_error(ErrorKind::bug, Scope::run,
+                    path.text() + " is listed " + std::to_string(folders.size()) + " times");
 }
 
 }  // namespace mailhaul::conformance

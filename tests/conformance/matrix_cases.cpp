@@ -83,7 +83,11 @@ void through_and_back(const TargetSubject& subject) {
   Bench bench(subject, Ground::disk);
   const bool many = bench.harness->claims().many_folders;
   std::vector<mail::FolderPath> folders{subject.folder};
-  if (many) folders = {mail::FolderPath({"INBOX"}), mail::FolderPath({"Work"}), mail::FolderPath({"Work", "Entw\xC3\xBC" "rfe"})};
+  if (many)
+    folders = {mail::FolderPath({"INBOX"}), mail::FolderPath({"Work"}),
+               mail::FolderPath({"Work",
+                                 "Entw\xC3\xBC"
+                                 "rfe"})};
   const auto first = std::make_shared<MemoryPlace>(), last = std::make_shared<MemoryPlace>();
   Shipper planted, back;
   const auto start = open_memory_target(first, bench.world->services(), planted);

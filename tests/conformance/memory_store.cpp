@@ -20,11 +20,16 @@ Status MemoryPlace::step_locked() {
   if (!armed_ || calls_ != *armed_) return {};
   fired_ = true;
   switch (fault_) {
-    case files::Fault::no_space: return make_error(ErrorKind::no_space, Scope::session, "memory: no space left");
-    case files::Fault::io_error: return make_error(ErrorKind::damage, Scope::session, "memory: read or write failed");
-    case files::Fault::crash_after: off_ = true; return {};
+    case files::Fault::no_space:
+      return make_error(ErrorKind::no_space, Scope::session, "memory: no space left");
+    case files::Fault::io_error:
+      return make_error(ErrorKind::damage, Scope::session, "memory: read or write failed");
+    case files::Fault::crash_after:
+      off_ = true;
+      return {};
     case files::Fault::crash:
-    case files::Fault::torn_write: break;
+    case files::Fault::torn_write:
+      break;
   }
   off_ = true;
   return power_is_off();

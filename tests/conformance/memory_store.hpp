@@ -28,7 +28,7 @@ struct MemoryFolder {
   mail::Role role = mail::Role::none;
   std::uint64_t epoch = 0;
   bool subscribed = true;
-  std::uint64_t next = 1;     ///< number of the next message, never used twice
+  std::uint64_t next = 1;  ///< number of the next message, never used twice
   std::uint64_t changes = 0;
   std::map<std::uint64_t, MemoryMessage> messages;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> gone;  ///< change, number
@@ -37,15 +37,15 @@ struct MemoryFolder {
 using MemoryFolders = std::map<std::vector<std::string>, MemoryFolder>;
 using MemoryChange = std::function<void(MemoryFolders&)>;
 
-/// What every session of a place shares. Two halves: what calls see, and what a power cut leaves. A change is made to the
-/// seen half at once and to the durable one at sync(). Thread-safe.
+/// What every session of a place shares. Two halves: what calls see, and what a power cut leaves. A change is made to
+/// the seen half at once and to the durable one at sync(). Thread-safe.
 class MemoryPlace {
  public:
   /// Counts one changing call; an Error when the armed one is reached, or power is off.
   Status step();
   Status make(const MemoryChange& change);  ///< step, then to the seen half
   Status make_durably(const MemoryChange& change);
-  Status sync();                            ///< step, then all changes so far to the durable half
+  Status sync();  ///< step, then all changes so far to the durable half
   void look(const std::function<void(const MemoryFolders&)>& at) const;
   std::uint64_t new_epoch();
 

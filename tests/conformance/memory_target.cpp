@@ -155,9 +155,8 @@ class MemoryTarget final : public store::Target {
       const MemoryFolder& found = folders.at(folder.path.components);
       for (auto at = found.messages.lower_bound(*from); at != found.messages.end(); ++at) {
         const auto& ticket = at->second.ticket;
-        const bool ours = std::any_of(wanted.begin(), wanted.end(), [&](const store::Wanted& w) {
-          return ticket && *ticket == w.ticket;
-        });
+        const bool ours = std::any_of(wanted.begin(), wanted.end(),
+                                      [&](const store::Wanted& w) { return ticket && *ticket == w.ticket; });
         if (!ours) continue;
         const auto& facts = at->second.message.content->facts();
         matches.push_back({std::to_string(at->first), ticket, facts.nid, facts.eid});

@@ -23,7 +23,9 @@ namespace mailhaul::conformance {
 
 namespace {
 
-Error reader_error(const std::string& what) { return make_error(ErrorKind::bug, Scope::run, "independent reader: " + what); }
+Error reader_error(const std::string& what) {
+  return make_error(ErrorKind::bug, Scope::run, "independent reader: " + what);
+}
 
 /// `mailreaders.py serve`, kept running: starting Python for each of thousands of readings would take minutes.
 class ReaderProcess {
@@ -136,7 +138,8 @@ Status export_file(files::File& file, const std::string& target) {
   when.tv_sec = stat.mtime_ns / kSecond - (stat.mtime_ns % kSecond < 0 ? 1 : 0);
   when.tv_nsec = (stat.mtime_ns % kSecond + kSecond) % kSecond;
   const std::array<timespec, 2> times{when, when};
-  if (!out || ::utimensat(AT_FDCWD, target.c_str(), times.data(), 0) != 0) return reader_error("cannot write " + target);
+  if (!out || ::utimensat(AT_FDCWD, target.c_str(), times.data(), 0) != 0)
+    return reader_error("cannot write " + target);
   return {};
 }
 

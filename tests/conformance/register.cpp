@@ -50,7 +50,8 @@ void register_cases(const std::string& side, const std::vector<Subject>& subject
                     const std::vector<Case<Subject>>& cases) {
   for (const Subject& subject : subjects) {
     for (const Case<Subject>& test : cases) {
-      testing::RegisterTest((side + "_" + subject.name).c_str(), test.name.c_str(), nullptr, nullptr, __FILE__, __LINE__,
+      testing::RegisterTest((side + "_" + subject.name).c_str(), test.name.c_str(), nullptr, nullptr, __FILE__,
+                            __LINE__,
                             [test, subject]() -> testing::Test* { return new CaseTest<Subject>(test, subject); });
     }
   }

@@ -78,8 +78,8 @@ bool Shipper::refused(const store::Ticket& ticket) const {
   if (turned_away_.contains(ticket)) return true;
   const auto found = acks_.find(ticket);
   return found != acks_.end() && std::any_of(found->second.begin(), found->second.end(), [](const store::Ack& ack) {
-    return std::holds_alternative<store::Refused>(ack.verdict);
-  });
+           return std::holds_alternative<store::Refused>(ack.verdict);
+         });
 }
 
 std::size_t Shipper::acks_of(const store::Ticket& ticket) const {

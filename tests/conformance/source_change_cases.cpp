@@ -65,7 +65,8 @@ void unchanged_place_has_an_equal_state(const SourceSubject& subject) {
   }
 }
 
-/// A file system's clock is coarse: what changes twice within its step looks unchanged, so a state taken now is not one.
+/// A file system's clock is coarse: what changes twice within its step looks unchanged, so a state taken now is not
+/// one.
 void young_change_is_never_missed(const SourceSubject& subject) {
   const auto harness = subject.make();
   harness->plant(few(subject.folder, 1, 3));

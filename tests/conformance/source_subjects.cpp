@@ -71,7 +71,7 @@ std::vector<std::string> names_unseen(const std::string& path) {
 std::string time_text(const timespec& when) { return std::to_string(when.tv_sec) + "." + std::to_string(when.tv_nsec); }
 
 void fingerprint_of(const std::string& path, std::string& into) {
-  struct stat info{};
+  struct stat info {};
   if (::lstat(path.c_str(), &info) != 0) return;
   into += path + " mode " + std::to_string(info.st_mode) + " size " + std::to_string(info.st_size) + " links " +
           std::to_string(info.st_nlink) + " atime " + time_text(info.st_atim) + " mtime " + time_text(info.st_mtim) +
@@ -83,7 +83,7 @@ void fingerprint_of(const std::string& path, std::string& into) {
 }
 
 void age_of(const std::string& path, std::int64_t seconds, bool keep_files) {
-  struct stat info{};
+  struct stat info {};
   if (::lstat(path.c_str(), &info) != 0) return;
   if (S_ISDIR(info.st_mode)) {
     for (const std::string& name : names_unseen(path)) age_of(path + "/" + name, seconds, keep_files);
@@ -180,7 +180,8 @@ class MboxSource final : public FileSource {
   }
 
   std::optional<Spoilt> spoil(const mail::FolderPath& folder) override {
-    write_file(file_of(folder), "From sender@example.org Thu Jan  1 00:00:00 1970\nSubject: torn\n\nhalf a li", std::ios::app);
+    write_file(file_of(folder), "From sender@example.org Thu Jan  1 00:00:00 1970\nSubject: torn\n\nhalf a li",
+               std::ios::app);
     if (tree_) {
       write_file(path() + "notes.txt", "this is no mail\n");
       fs::create_symlink("/etc/hostname", path() + "Link");
@@ -199,7 +200,9 @@ class MboxSource final : public FileSource {
 
 class MaildirSource final : public FileSource {
  public:
-  explicit MaildirSource(store::Caps claims) : FileSource(&maildir::kMaildir, "Maildir", claims) { make_maildir(path()); }
+  explicit MaildirSource(store::Caps claims) : FileSource(&maildir::kMaildir, "Maildir", claims) {
+    make_maildir(path());
+  }
 
   void plant(const std::vector<Planted>& mail) override {
     for (const Planted& one : mail) {
@@ -207,8 +210,11 @@ class MaildirSource final : public FileSource {
       make_maildir(dir);
       ++count_;
       std::string letters;
-      for (const auto& [flag, letter] : {std::pair{Flags::draft, 'D'}, {Flags::flagged, 'F'}, {Flags::answered, 'R'},
-                                         {Flags::seen, 'S'}, {Flags::deleted, 'T'}}) {
+      for (const auto& [flag, letter] : {std::pair{Flags::draft, 'D'},
+                                         {Flags::flagged, 'F'},
+                                         {Flags::answered, 'R'},
+                                         {Flags::seen, 'S'},
+                                         {Flags::deleted, 'T'}}) {
         if (one.meta.flags.has(flag)) letters += letter;
       }
       if (!one.meta.keywords.empty()) {  // the suite plants one keyword only
@@ -300,8 +306,10 @@ class MemorySourceHarness final : public SourceHarness {
 std::vector<SourceSubject> source_subjects() {
   const store::Caps plain;  // of a source only keys_stable is asked; the rest is the target's
   return {{"memory", [] { return std::make_unique<MemorySourceHarness>(); }, mail::FolderPath({"Work"}), true},
-          {"mbox_file", [plain] { return std::make_unique<MboxSource>("mail.mbox", plain); }, mail::FolderPath({"mail"}), false},
-          {"mbox_tree", [plain] { return std::make_unique<MboxSource>("tree/", plain); }, mail::FolderPath({"Work"}), false},
+          {"mbox_file", [plain] { return std::make_unique<MboxSource>("mail.mbox", plain); },
+           mail::FolderPath({"mail"}), false},
+          {"mbox_tree", [plain] { return std::make_unique<MboxSource>("tree/", plain); }, mail::FolderPath({"Work"}),
+           false},
           {"maildir", [plain] { return std::make_unique<MaildirSource>(plain); }, mail::FolderPath({"Work"}), false}};
 }
 

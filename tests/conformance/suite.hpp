@@ -52,9 +52,9 @@ class TargetHarness {
 struct TargetSubject {
   std::string name;  ///< letters, digits, '_'
   std::function<std::unique_ptr<TargetHarness>(Ground)> make;
-  mail::FolderPath folder;               ///< one that every place of it can hold
-  bool torn_until_recovery = false;      ///< a crash may leave part of a message until find_since() (one file for all)
-  bool holds_mail_in_memory = false;     ///< the place itself is memory: no bound can be asked of it
+  mail::FolderPath folder;            ///< one that every place of it can hold
+  bool torn_until_recovery = false;   ///< a crash may leave part of a message until find_since() (one file for all)
+  bool holds_mail_in_memory = false;  ///< the place itself is memory: no bound can be asked of it
   std::uint64_t fewest_crash_points = 10;  ///< a scenario that offers fewer calls to stop at proves nothing
 };
 
@@ -101,7 +101,7 @@ using Reason = std::optional<std::string>;
 
 template <typename Subject>
 struct Case {
-  std::string name;  ///< a sentence about behaviour
+  std::string name;                               ///< a sentence about behaviour
   std::function<Reason(const Subject&)> not_for;  ///< may be empty: for all
   std::function<void(const Subject&)> run;
 };

@@ -211,7 +211,8 @@ void every_flag_is_kept_or_counted(const TargetSubject& subject) {
   Bench bench(subject);
   MH_ASSERT_OK(bench.open());
   auto parcels = sample_parcels(32);
-  for (std::size_t bits = 0; bits < 32; ++bits) parcels[bits].message.meta.flags = mail::Flags(static_cast<std::uint8_t>(bits));
+  for (std::size_t bits = 0; bits < 32; ++bits)
+    parcels[bits].message.meta.flags = mail::Flags(static_cast<std::uint8_t>(bits));
   MH_ASSERT_OK(bench.ship(parcels));
   bench.target.reset();
   const auto kept = read_back(*bench.harness);
@@ -249,10 +250,16 @@ void every_keyword_is_kept_or_counted(const TargetSubject& subject) {
   }
   const Caps claims = bench.harness->claims();
   switch (claims.keywords) {
-    case Caps::Keywords::any: EXPECT_EQ(whole, parcels.size()); break;
+    case Caps::Keywords::any:
+      EXPECT_EQ(whole, parcels.size());
+      break;
     // `$Forwarded` may cost one of a limited number, or have a letter of its own.
-    case Caps::Keywords::limited: EXPECT_GE(whole + 1, claims.keywords_limit); break;
-    case Caps::Keywords::none: EXPECT_EQ(whole, 0U); break;
+    case Caps::Keywords::limited:
+      EXPECT_GE(whole + 1, claims.keywords_limit);
+      break;
+    case Caps::Keywords::none:
+      EXPECT_EQ(whole, 0U);
+      break;
   }
 }
 
@@ -261,12 +268,20 @@ void dates_are_kept_or_counted(const TargetSubject& subject) {
   MH_ASSERT_OK(bench.open());
   constexpr std::int64_t k1969 = -86'400, k2000 = 951'827'696, k2038 = 2'147'483'648, k2040 = 2'209'032'000;
   const std::vector<std::pair<std::int64_t, std::optional<std::chrono::minutes>>> dates{
-      {k1969, std::nullopt}, {-1, std::chrono::minutes(0)}, {0, std::nullopt}, {1, std::chrono::minutes(60)},
-      {k2000, std::chrono::minutes(345)}, {k2000 + 1, std::chrono::minutes(-720)}, {k2038 - 1, std::nullopt},
-      {k2038, std::chrono::minutes(840)}, {k2040, std::nullopt}, {4'107'542'399, std::chrono::minutes(-1)}};
+      {k1969, std::nullopt},
+      {-1, std::chrono::minutes(0)},
+      {0, std::nullopt},
+      {1, std::chrono::minutes(60)},
+      {k2000, std::chrono::minutes(345)},
+      {k2000 + 1, std::chrono::minutes(-720)},
+      {k2038 - 1, std::nullopt},
+      {k2038, std::chrono::minutes(840)},
+      {k2040, std::nullopt},
+      {4'107'542'399, std::chrono::minutes(-1)}};
   auto parcels = sample_parcels(dates.size());
   for (std::size_t i = 0; i < dates.size(); ++i) {
-    parcels[i].message.meta.received = mail::ReceivedDate{Instant(std::chrono::seconds(dates[i].first)), dates[i].second};
+    parcels[i].message.meta.received =
+        mail::ReceivedDate{Instant(std::chrono::seconds(dates[i].first)), dates[i].second};
   }
   MH_ASSERT_OK(bench.ship(parcels));
   bench.target.reset();
@@ -274,7 +289,8 @@ void dates_are_kept_or_counted(const TargetSubject& subject) {
   const Caps claims = bench.harness->claims();
   for (std::size_t i = 0; i < dates.size(); ++i) {
     const Instant asked{std::chrono::seconds(dates[i].first)};
-    const bool able = (!claims.dates_from || asked >= *claims.dates_from) && (!claims.dates_to || asked <= *claims.dates_to);
+    const bool able =
+        (!claims.dates_from || asked >= *claims.dates_from) && (!claims.dates_to || asked <= *claims.dates_to);
     const store::Stored* stored = bench.shipper.stored_of(parcels[i].ticket);
     ASSERT_NE(stored, nullptr);
     EXPECT_EQ(stored->lost_date, !able) << dates[i].first;
@@ -350,10 +366,11 @@ void find_since_refuses_a_foreign_watermark(const TargetSubject& subject) {
   MH_ASSERT_OK(folder);
   const std::vector<store::Wanted> wanted{wanted_of(parcel(9, sample_message(9)))};
   std::size_t matches = 0;
-  const Status status = bench.target->find_since(*folder, "not a watermark", wanted, [&](const store::Match&) -> Status {
-    ++matches;
-    return {};
-  });
+  const Status status =
+      bench.target->find_since(*folder, "not a watermark", wanted, [&](const store::Match&) -> Status {
+        ++matches;
+        return {};
+      });
   EXPECT_EQ(matches, 0U);
   EXPECT_TRUE(status.ok() || !status.error().what.empty());
   bench.target.reset();

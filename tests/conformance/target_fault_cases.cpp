@@ -91,7 +91,9 @@ std::vector<std::uint64_t> all_seeds() {
 }
 
 void crash_before(const TargetSubject& subject) { crash_at_every_call(subject, files::Fault::crash, all_seeds()); }
-void crash_after(const TargetSubject& subject) { crash_at_every_call(subject, files::Fault::crash_after, {0, 1, 5, 9}); }
+void crash_after(const TargetSubject& subject) {
+  crash_at_every_call(subject, files::Fault::crash_after, {0, 1, 5, 9});
+}
 void torn_write(const TargetSubject& subject) { crash_at_every_call(subject, files::Fault::torn_write, {0, 1, 5, 9}); }
 
 void crash_after_the_last_ack(const TargetSubject& subject) {
@@ -131,8 +133,8 @@ void crash_in_recovery(const TargetSubject& subject) {
   EXPECT_GE(second_crashes, subject.fewest_crash_points / 2);
 }
 
-/// One failing call that does not take the power: the error has its kind, and nothing acked is lost. At the end the power
-/// goes too, to see that what was found again is durable.
+/// One failing call that does not take the power: the error has its kind, and nothing acked is lost. At the end the
+/// power goes too, to see that what was found again is durable.
 void fault_at_every_call(const TargetSubject& subject, files::Fault fault, ErrorKind kind) {
   const auto parcels = crash_parcels();
   const std::uint64_t calls = count_calls(subject, parcels);
@@ -161,8 +163,12 @@ void fault_at_every_call(const TargetSubject& subject, files::Fault fault, Error
   EXPECT_GE(told, calls / 2) << "most faults went unnoticed";
 }
 
-void disk_full(const TargetSubject& subject) { fault_at_every_call(subject, files::Fault::no_space, ErrorKind::no_space); }
-void disk_broken(const TargetSubject& subject) { fault_at_every_call(subject, files::Fault::io_error, ErrorKind::damage); }
+void disk_full(const TargetSubject& subject) {
+  fault_at_every_call(subject, files::Fault::no_space, ErrorKind::no_space);
+}
+void disk_broken(const TargetSubject& subject) {
+  fault_at_every_call(subject, files::Fault::io_error, ErrorKind::damage);
+}
 
 void folder_vanishes(const TargetSubject& subject) {
   Bench bench(subject, Ground::disk);
@@ -179,7 +185,8 @@ void folder_vanishes(const TargetSubject& subject) {
   for (const Parcel& one : later) {
     if (bench.shipper.stored(one.ticket)) acked.insert(*eids_of(std::span(&one, 1)).begin());
   }
-  EXPECT_TRUE(std::includes(there.begin(), there.end(), acked.begin(), acked.end())) << "acked into a folder that is gone";
+  EXPECT_TRUE(std::includes(there.begin(), there.end(), acked.begin(), acked.end()))
+      << "acked into a folder that is gone";
   if (status.ok()) {
     for (const Parcel& one : later) {
       EXPECT_TRUE(bench.shipper.stored(one.ticket) || bench.shipper.refused(one.ticket)) << "no verdict";

@@ -11,12 +11,56 @@ namespace {
 using Names = std::vector<std::vector<std::string>>;
 
 Names nasty_names() {
-  return {{"Entw\xC3\xBC" "rfe"}, {"\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E"}, {"A&B"}, {"A&-B"}, {"&AGE-"}, {"&"}, {"a b"},
-          {" leading"}, {"trailing "}, {"trailing."}, {"~"}, {"~home"}, {"100%"}, {"%2E"}, {"%2F"}, {"a/b"}, {"a\\b"},
-          {".hidden"}, {".."}, {"."}, {"cur"}, {"new"}, {"tmp"}, {"x.sbd"}, {"x.lock"}, {"x.msf"}, {"x.mbox"},
-          {"maildirfolder"}, {"dovecot-keywords"}, {".mailhaul"}, {"*"}, {"?"}, {"\"quoted\""}, {"new\nline"},
-          {"tab\there"}, {"\xF0\x9F\x98\x80"}, {"case"}, {"Case"}, {"CASE"}, {"Top"}, {"Top", "Sub"}, {"Top", "Sub", "Leaf"},
-          {"Top", "Inbox"}, {"caf\xC3\xA9"}, {"cafe\xCC\x81"}, {"INBOX"}, {"INBOX", "Sub"}, {"Top", "."}, {"Top", ".."}};
+  return {{"Entw\xC3\xBC"
+           "rfe"},
+          {"\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E"},
+          {"A&B"},
+          {"A&-B"},
+          {"&AGE-"},
+          {"&"},
+          {"a b"},
+          {" leading"},
+          {"trailing "},
+          {"trailing."},
+          {"~"},
+          {"~home"},
+          {"100%"},
+          {"%2E"},
+          {"%2F"},
+          {"a/b"},
+          {"a\\b"},
+          {".hidden"},
+          {".."},
+          {"."},
+          {"cur"},
+          {"new"},
+          {"tmp"},
+          {"x.sbd"},
+          {"x.lock"},
+          {"x.msf"},
+          {"x.mbox"},
+          {"maildirfolder"},
+          {"dovecot-keywords"},
+          {".mailhaul"},
+          {"*"},
+          {"?"},
+          {"\"quoted\""},
+          {"new\nline"},
+          {"tab\there"},
+          {"\xF0\x9F\x98\x80"},
+          {"case"},
+          {"Case"},
+          {"CASE"},
+          {"Top"},
+          {"Top", "Sub"},
+          {"Top", "Sub", "Leaf"},
+          {"Top", "Inbox"},
+          {"caf\xC3\xA9"},
+          {"cafe\xCC\x81"},
+          {"INBOX"},
+          {"INBOX", "Sub"},
+          {"Top", "."},
+          {"Top", ".."}};
 }
 
 /// Puts one message of its own into each folder; a refusal must be a `usage` of scope folder. Then each accepted folder
@@ -38,7 +82,8 @@ void expect_names(const TargetSubject& subject, const Names& names, bool all_acc
     if (handle->path != path) {
       const auto notes = bench.world->events().notes();
       const bool told = std::any_of(notes.begin(), notes.end(), [&](const store::Note& note) {
-        return note.folder == path.text() || note.folder == handle->path.text() || note.text.find(path.text()) != std::string::npos;
+        return note.folder == path.text() || note.folder == handle->path.text() ||
+               note.text.find(path.text()) != std::string::npos;
       });
       EXPECT_TRUE(told) << path.text() << " became " << handle->path.text() << " without a word";
     }
@@ -60,8 +105,14 @@ void nasty_folder_names(const TargetSubject& subject) { expect_names(subject, na
 
 void plain_folder_names(const TargetSubject& subject) {
   expect_names(subject,
-               {{"Entw\xC3\xBC" "rfe"}, {"\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E"}, {"A&B"}, {"with blanks here"}, {"Sent"},
-                {"Top", "Sub"}, {"Top", "Sub", "Leaf"}},
+               {{"Entw\xC3\xBC"
+                 "rfe"},
+                {"\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E"},
+                {"A&B"},
+                {"with blanks here"},
+                {"Sent"},
+                {"Top", "Sub"},
+                {"Top", "Sub", "Leaf"}},
                /*all_accepted=*/true);
 }
 
@@ -91,8 +142,14 @@ void inbox_in_any_case(const TargetSubject& subject) {
 void long_and_deep_names(const TargetSubject& subject) {
   std::string umlauts;
   for (int i = 0; i < 127; ++i) umlauts += "\xC3\xBC";
-  expect_names(subject, {{std::string(255, 'n')}, {std::string(254, 'n') + "m"}, {umlauts}, {std::string(200, 'k')},
-                         {std::string(239, 'j')}, {std::string(240, 'j')}, {std::string(241, 'j')}},
+  expect_names(subject,
+               {{std::string(255, 'n')},
+                {std::string(254, 'n') + "m"},
+                {umlauts},
+                {std::string(200, 'k')},
+                {std::string(239, 'j')},
+                {std::string(240, 'j')},
+                {std::string(241, 'j')}},
                /*all_accepted=*/false);
   expect_names(subject, {std::vector<std::string>(60, "d"), std::vector<std::string>(32, "e")}, /*all_accepted=*/false);
 }

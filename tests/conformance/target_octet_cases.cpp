@@ -15,35 +15,37 @@ struct Row {
 std::string with_header(const std::string& body) { return "Subject: row\nMessage-ID: <row@example.org>\n\n" + body; }
 
 std::vector<Row> nasty_rows() {
-  return {{"no final newline", with_header("last line")},
-          {"one final newline", with_header("a\n")},
-          {"three final newlines", with_header("a\n\n\n")},
-          {"CRLF throughout", "Subject: crlf\r\n\r\nline\r\n"},
-          {"mixed line ends", with_header("a\r\nb\nc\r\n")},
-          {"lone CR inside", with_header("a\rb\n")},
-          {"lone CR at the end", with_header("a\r")},
-          {"CR CR LF", with_header("a\r\r\nb\n")},
-          {"only LF", "\n"},
-          {"only CRLF", "\r\n"},
-          {"only CR", "\r"},
-          {"one octet", "x"},
-          {"no header", "\nbody without header\n"},
-          {"header only", "Subject: alone\n"},
-          {"header without line end", "Subject: alone"},
-          {"8-bit", with_header("Gr\xC3\xBC\xC3\x9F" "e \xFF\xFE\x80\n")},
-          {"From_ at line start", with_header("From me to you\nFrom \nFrom a@b Thu Jan  1 00:00:00 1970\n")},
-          {"quoted From_", with_header(">From me\n>>From you\n>>>>>From all\n > From\n>from\n")},
-          {"From_ after empty line", with_header("x\n\nFrom a@b Thu Jan  1 00:00:00 1970\nSubject: y\n\nz\n")},
-          {"From_ as first line", "From a@b Thu Jan  1 00:00:00 1970\nSubject: y\n\nz\n"},
-          {"quoted From_ as first line", ">From a@b\nSubject: y\n\nz\n"},
-          {"ends in From_ without newline", with_header("a\n\nFrom ")},
-          {"dot lines", with_header(".\n..\n.\r\n.")},
-          {"housekeeping fields", "Status: RO\nSubject: s\nX-Status: A\nX-Keywords: k\nContent-Length: 3\n\nStatus: b\n"},
-          {"folded housekeeping field", "Subject: s\nX-Keywords: a\n b\n\tc\nX-UID: 4\n\nbody\n"},
-          {"huge header field", "Subject: " + std::string(300'000, 's') + "\n\nbody\n"},
-          {"line of 1 MiB", with_header(std::string(1U << 20U, 'l') + "\nend\n")},
-          {"1 MiB of LF", with_header(std::string(1U << 20U, '\n') + "end\n")},
-          {"1 MiB of '>'", with_header(std::string(1U << 20U, '>') + "From end\n")}};
+  return {
+      {"no final newline", with_header("last line")},
+      {"one final newline", with_header("a\n")},
+      {"three final newlines", with_header("a\n\n\n")},
+      {"CRLF throughout", "Subject: crlf\r\n\r\nline\r\n"},
+      {"mixed line ends", with_header("a\r\nb\nc\r\n")},
+      {"lone CR inside", with_header("a\rb\n")},
+      {"lone CR at the end", with_header("a\r")},
+      {"CR CR LF", with_header("a\r\r\nb\n")},
+      {"only LF", "\n"},
+      {"only CRLF", "\r\n"},
+      {"only CR", "\r"},
+      {"one octet", "x"},
+      {"no header", "\nbody without header\n"},
+      {"header only", "Subject: alone\n"},
+      {"header without line end", "Subject: alone"},
+      {"8-bit", with_header("Gr\xC3\xBC\xC3\x9F"
+                            "e \xFF\xFE\x80\n")},
+      {"From_ at line start", with_header("From me to you\nFrom \nFrom a@b Thu Jan  1 00:00:00 1970\n")},
+      {"quoted From_", with_header(">From me\n>>From you\n>>>>>From all\n > From\n>from\n")},
+      {"From_ after empty line", with_header("x\n\nFrom a@b Thu Jan  1 00:00:00 1970\nSubject: y\n\nz\n")},
+      {"From_ as first line", "From a@b Thu Jan  1 00:00:00 1970\nSubject: y\n\nz\n"},
+      {"quoted From_ as first line", ">From a@b\nSubject: y\n\nz\n"},
+      {"ends in From_ without newline", with_header("a\n\nFrom ")},
+      {"dot lines", with_header(".\n..\n.\r\n.")},
+      {"housekeeping fields", "Status: RO\nSubject: s\nX-Status: A\nX-Keywords: k\nContent-Length: 3\n\nStatus: b\n"},
+      {"folded housekeeping field", "Subject: s\nX-Keywords: a\n b\n\tc\nX-UID: 4\n\nbody\n"},
+      {"huge header field", "Subject: " + std::string(300'000, 's') + "\n\nbody\n"},
+      {"line of 1 MiB", with_header(std::string(1U << 20U, 'l') + "\nend\n")},
+      {"1 MiB of LF", with_header(std::string(1U << 20U, '\n') + "end\n")},
+      {"1 MiB of '>'", with_header(std::string(1U << 20U, '>') + "From end\n")}};
 }
 
 /// Sends each row as a message of its own and compares what the independent reader gets. The rows need not be unique:
@@ -52,7 +54,8 @@ void expect_rows(const TargetSubject& subject, const std::vector<Row>& rows) {
   for (const Row& row : rows) {
     Bench bench(subject);
     MH_ASSERT_OK(bench.open());
-    const std::vector<Parcel> parcels{parcel(1, sample_message(1)), parcel(2, row.octets), parcel(3, sample_message(3))};
+    const std::vector<Parcel> parcels{parcel(1, sample_message(1)), parcel(2, row.octets),
+                                      parcel(3, sample_message(3))};
     MH_ASSERT_OK(bench.ship(parcels));
     bench.target.reset();
     for (const Parcel& one : parcels) EXPECT_TRUE(bench.shipper.stored(one.ticket)) << row.name;

@@ -102,7 +102,8 @@ Result<mail::ContentPtr> spooled_message(files::Spool& spool, std::uint64_t numb
   MH_CHECK(writer->append(as_octets(header)));
   std::string piece;
   std::uint64_t state = number;
-  while (piece.size() < std::min<std::uint64_t>(octets, 64U << 10U)) piece += to_hex(mix(state)) + to_hex(mix(state)) + "\n";
+  while (piece.size() < std::min<std::uint64_t>(octets, 64U << 10U))
+    piece += to_hex(mix(state)) + to_hex(mix(state)) + "\n";
   for (std::uint64_t done = header.size(); done < octets;) {
     const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(piece.size(), octets - done));
     MH_CHECK(writer->append(as_octets(std::string_view(piece).substr(0, count))));

@@ -257,7 +257,7 @@ def is_mbox_file(path):
 
 
 def read_mbox_tree(path):
-    """Every mbox of a tree: children of NAME lie in NAME.sbd/. Files that are no mbox (indexes, locks) are no folders."""
+    """Every mbox of a tree: children of NAME lie in NAME.sbd/. Other files (indexes, locks) are no folders."""
     records = []
 
     def walk(directory, parents):
@@ -266,7 +266,7 @@ def read_mbox_tree(path):
             info = os.lstat(full)
             if stat.S_ISDIR(info.st_mode) and name.endswith(".sbd"):
                 walk(full, parents + (component_of(name[:-4]),))
-            elif stat.S_ISREG(info.st_mode) and not name.startswith(".") and not name.endswith((".msf", ".lock")):
+            elif stat.S_ISREG(info.st_mode) and not name.startswith("."):
                 if is_mbox_file(full):
                     records.extend(read_mbox(full, folder_of(parents + (component_of(name),))))
 

@@ -45,7 +45,8 @@ ENOUGH_INCLUDES = 50
 INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*(?:<([^>]+)>|\"([^\"]+)\")", re.M)
 PRINTS = re.compile(r"std::(?:cout|cerr|clog)\b|(?<![\w])v?[fd]?printf\s*\(|(?<![\w])(?:puts|putchar)\s*\(")
 OPENS = re.compile(r"(?<![\w.>])f?open(?:at)?\s*\(\s*[^)\s]|\bfreopen\s*\(")
-ASKS_THE_TIME = re.compile(r"_clock::now\s*\(|(?<![\w.>])(?:clock_gettime|gettimeofday|time)\s*\(\s*(?:CLOCK|nullptr|NULL|0|&)")
+ASKS_THE_TIME = re.compile(
+    r"_clock::now\s*\(|(?<![\w.>])(?:clock_gettime|gettimeofday|time)\s*\(\s*(?:CLOCK|nullptr|NULL|0|&)")
 
 
 def without_comments(text, keep_strings):

@@ -22,6 +22,7 @@ std::vector<Parcel> parcels(std::uint64_t count) {
     Parcel parcel;
     parcel.number = i;
     parcel.folder = i % 3 == 0 ? "Work/Sub" : "INBOX";
+    if (i == count) parcel.folder = "Late";  // made when nothing else will sync the root any more
     parcel.text = "Message-ID: <" + std::to_string(i) + "@example.org>\n\n" + std::string(700 * i, 'x') + "\n";
     parcel.meta.flags = mail::Flags(static_cast<std::uint8_t>(i % 32));
     if (i % 2 == 0) parcel.meta.keywords = {"k" + std::to_string(i % 4)};
@@ -48,7 +49,7 @@ Status ship(World& world, const std::vector<Parcel>& all, Acks& acks, std::uint6
 /// What a new run does first: asks for every delivery that has no verdict, and takes what it finds as stored.
 Status recover(World& world, const std::vector<Parcel>& all, Acks& acks) {
   MH_TRY(const auto target, open_target(kPlace, world.services, acks));
-  for (const char* folder : {"INBOX", "Work/Sub"}) {
+  for (const char* folder : {"INBOX", "Work/Sub", "Late"}) {
     MH_TRY(const auto handle, target->open_folder(*mail::FolderPath::from_text(folder), mail::Role::none));
     std::vector<store::Wanted> wanted;
     for (const Parcel& parcel : all) {
@@ -84,7 +85,7 @@ std::map<std::string, std::string> files_in(files::FileSystem& fs, const std::st
 
 /// Everything that a reader sees is whole, whatever happened.
 void expect_nothing_torn(files::FileSystem& fs, const std::vector<Parcel>& all) {
-  for (const char* folder : {"/cur", "/new", "/.Work.Sub/cur", "/.Work.Sub/new"}) {
+  for (const char* folder : {"/cur", "/new", "/.Work.Sub/cur", "/.Work.Sub/new", "/.Late/cur", "/.Late/new"}) {
     for (const auto& [name, text] : files_in(fs, std::string(kPlace) + folder)) {
       const auto parcel = std::find_if(all.begin(), all.end(),
                                        [&](const Parcel& one) { return ticket(one.number).hex() == ticket_of(name); });
@@ -123,7 +124,7 @@ void expect_no_refusals(const Acks& acks) {
 
 /// Nothing of the given deliveries stands in tmp.
 void expect_no_leftovers(files::FileSystem& fs, const std::set<std::uint64_t>& numbers) {
-  for (const char* folder : {"/tmp", "/.Work.Sub/tmp"}) {
+  for (const char* folder : {"/tmp", "/.Work.Sub/tmp", "/.Late/tmp"}) {
     for (const auto& [name, text] : files_in(fs, std::string(kPlace) + folder)) {
       for (const std::uint64_t number : numbers) EXPECT_NE(ticket_of(name), ticket(number).hex()) << name;
     }
