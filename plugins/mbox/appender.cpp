@@ -91,7 +91,8 @@ Status Appender::end_last_message() {
   return put(as_octets(last.ends_with('\n') ? "\n" : "\n\n"));
 }
 
-Result<Written> Appender::add(const store::Ticket& ticket, const mail::Message& message, Quoting quoting) {
+Result<Written> Appender::add(const store::Ticket& ticket, const mail::Message& message, Quoting quoting,
+                              const CancelToken& cancel) {
   Written written;
   written.begin = end();
   std::optional<Instant> received;
@@ -110,7 +111,10 @@ Result<Written> Appender::add(const store::Ticket& ticket, const mail::Message& 
   HeaderRewriter rewriter(fields.text);
   Requoter requoter(Requoter::Direction::quote, quoting);
   const OctetSink quoted = [&](Octets octets) { return requoter.feed(octets, out); };
-  MH_CHECK(mail::for_each_piece(*message.content, [&](Octets octets) { return rewriter.feed(octets, quoted); }));
+  MH_CHECK(mail::for_each_piece(*message.content, [&](Octets octets) -> Status {
+    if (cancel.requested()) return make_error(ErrorKind::interrupted, Scope::run, "interrupted while writing a message");
+    return rewriter.feed(octets, quoted);
+  }));
   MH_CHECK(rewriter.finish(quoted));
   MH_CHECK(requoter.finish(out));
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/cancel.hpp"
 #include "base/result.hpp"
 #include "files/file_system.hpp"
 #include "mail/content.hpp"
@@ -28,8 +29,9 @@ class Appender {
 
   /// Adds line ends so that the file is empty or ends with an empty line.
   Status end_last_message();
-  /// One message in mbox form. Errors: the content's (scope message), or the file's: then failed() is true.
-  Result<Written> add(const store::Ticket& ticket, const mail::Message& message, Quoting quoting);
+  /// One message in mbox form. Errors: the content's (scope message), interrupted, or the file's: then failed() is true.
+  Result<Written> add(const store::Ticket& ticket, const mail::Message& message, Quoting quoting,
+                      const CancelToken& cancel);
   /// Writes what is buffered.
   Status write_out();
   /// Forgets everything from `offset` on; what is in the file already is cut off.

@@ -91,7 +91,8 @@ Result<std::unique_ptr<Batch>> Batch::open(files::Dir& dir, const std::string& n
   return std::unique_ptr<Batch>(new Batch(dir, name, file_text, std::move(locked), std::move(watermark)));
 }
 
-Status Batch::add(const store::Ticket& ticket, const mail::Message& message, Quoting quoting, store::AckSink& acks) {
+Status Batch::add(const store::Ticket& ticket, const mail::Message& message, Quoting quoting, const CancelToken& cancel,
+                  store::AckSink& acks) {
   if (failed_) {
     pending_.push_back({ticket, {}, failed_});
     return {};
@@ -99,7 +100,11 @@ Status Batch::add(const store::Ticket& ticket, const mail::Message& message, Quo
   const std::uint64_t begin = appender_.end();
   Status ready = ready_ ? Status{} : appender_.end_last_message();
   ready_ = ready_ || ready.ok();
-  auto written = ready.ok() ? appender_.add(ticket, message, quoting) : Result<Written>(ready.error());
+  auto written = ready.ok() ? appender_.add(ticket, message, quoting, cancel) : Result<Written>(ready.error());
+  if (!written.ok() && written.error().kind == ErrorKind::interrupted) {
+    if (Status undone = appender_.take_back(begin); !undone.ok()) return give_up(std::move(undone).error(), acks);
+    return std::move(written).error();
+  }
   if (!written.ok()) {
     if (Status undone = on_failed_add(ticket, begin, std::move(written).error()); !undone.ok()) {
       return give_up(std::move(undone).error(), acks);
@@ -186,7 +191,11 @@ Status Batch::settle(store::AckSink& acks) {
   if (Status written = appender_.write_out(); !written.ok()) {
     if (Status saved = salvage(written.error()); !saved.ok()) return give_up(std::move(saved).error(), acks);
   }
-  if (Status synced = sync(); !synced.ok()) {
+  if (Status there = check_place(); !there.ok()) {
+    // Nobody will find the octets; the file that has them is gone with its last handle.
+    failed_ = there.error();
+    for (Pending& pending : pending_) pending.refused = pending.refused.value_or(there.error());
+  } else if (Status synced = sync(); !synced.ok()) {
     const Error error = std::move(synced).error();
     if (Status undone = undo_unsynced(); !undone.ok()) return give_up(std::move(undone).error(), acks);
     failed_ = error;
@@ -194,6 +203,16 @@ Status Batch::settle(store::AckSink& acks) {
   }
   acknowledge(acks);
   return {};
+}
+
+/// The file that was written to must still be the one that has the name.
+Status Batch::check_place() const {
+  const auto named = dir_.stat(name_);
+  if (named.ok() && named->inode == watermark_.inode && named->device == watermark_.device) return {};
+  if (!named.ok() && !files::is_not_found(named.error())) return named.error();
+  return make_error(ErrorKind::unreachable, Scope::folder,
+                    visible(file_text_) + " was removed or replaced by another program while mail was written to it", "",
+                    Retry::later);
 }
 
 Status Batch::sync() {

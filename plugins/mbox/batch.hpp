@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cancel.hpp"
 #include "base/result.hpp"
 #include "files/file_system.hpp"
 #include "files/lock.hpp"
@@ -39,9 +40,10 @@ class Batch {
                                              store::Services& services);
 
   [[nodiscard]] std::string watermark() const { return watermark_.text(); }
-  /// Writes one message, or notes why not: every message gets its ack. An Error: nobody can say what the file holds now,
-  /// and the batch is over.
-  Status add(const store::Ticket& ticket, const mail::Message& message, Quoting quoting, store::AckSink& acks);
+  /// Writes one message, or notes why not: every message gets its ack. Errors: interrupted, when nothing is left of the
+  /// message; any other one when nobody can say what the file holds now, and the batch is over.
+  Status add(const store::Ticket& ticket, const mail::Message& message, Quoting quoting, const CancelToken& cancel,
+             store::AckSink& acks);
   /// Makes everything durable and acknowledges it. Errors as add().
   Status settle(store::AckSink& acks);
   /// Lets go of the locks. Error: a lock file stayed behind.
@@ -62,6 +64,7 @@ class Batch {
   Status salvage(const Error& error);
   Status refuse_from(std::size_t first, std::uint64_t offset, const Error& error);
   Status sync();
+  Status check_place() const;
   Status undo_unsynced();
   void acknowledge(store::AckSink& acks);
   Status give_up(Error error, store::AckSink& acks);

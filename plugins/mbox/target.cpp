@@ -77,9 +77,10 @@ Status MboxTarget::enter(OpenDirectory& directory, FolderFile& folder, const std
       name = plain;
     } else {
       MH_CHECK(directory.dir->make_dir(name));
-      MH_CHECK(directory.dir->sync());
     }
   }
+  // Also one that is there: who made it may have died before this.
+  MH_CHECK(directory.dir->sync());
   MH_TRY(auto next, directory.dir->open_dir(name));
   directory.owned = std::move(next);
   directory.dir = directory.owned.get();
@@ -140,6 +141,8 @@ Result<store::FolderHandle> MboxTarget::open_folder(const mail::FolderPath& path
   opened->handle.created = !there.ok();
   // A place that cannot be written fails here and not in the middle of a run.
   MH_TRY(const auto file, open_for_writing(*opened->directory.dir, opened->folder.name, opened->text));
+  // Also a file that is there: who made it may have died before this.
+  MH_CHECK(opened->directory.dir->sync());
   opened->handle.id = static_cast<std::uint32_t>(open_.size());
   opened->handle.path = opened->folder.path;
   opened->handle.epoch = kEpoch;
@@ -168,7 +171,7 @@ Status MboxTarget::submit(const store::FolderHandle& handle, const store::Ticket
     MH_TRY(const std::string taken, watermark(handle));
     (void)taken;  // the caller chose to do without
   }
-  return folder->batch->add(ticket, message, quoting_, acks_);
+  return folder->batch->add(ticket, message, quoting_, services_.cancel, acks_);
 }
 
 Status MboxTarget::flush() {

@@ -71,12 +71,15 @@ Status Comparison::pair_equal(std::string_view column) {
   // The n-th unpaired message of a digest on one side answers to the n-th on the other; equal flags and dates first,
   // so that twins with different flags find their own.
   const std::string digest(column);
-  const auto ranked = [&digest](const char* table) {
-    return "SELECT id, " + digest + " AS d, row_number() OVER (PARTITION BY " + digest +
-           " ORDER BY flags, keywords, received, id) AS n FROM " + table + " WHERE pair IS NULL AND twin IS NULL";
+  const auto rank = [&digest](const std::string& table) {
+    return "CREATE TABLE ranked_" + table + " AS SELECT id, " + digest + " AS d, row_number() OVER (PARTITION BY " + digest +
+           " ORDER BY flags, keywords, received, id) AS n FROM " + table + " WHERE pair IS NULL AND twin IS NULL;";
   };
-  MH_CHECK(db_->exec("CREATE TABLE pairs AS SELECT s.id AS source, t.id AS target FROM (" + ranked("source") +
-                     ") s JOIN (" + ranked("target") + ") t ON s.d=t.d AND s.n=t.n"));
+  // The index is made by hand: SQLite makes none of its own for a join of two windows, and would compare all with all.
+  MH_CHECK(db_->exec(rank("source") + rank("target") +
+                     "CREATE INDEX ranked_target_d ON ranked_target(d, n);"
+                     "CREATE TABLE pairs AS SELECT s.id AS source, t.id AS target FROM ranked_source AS s CROSS JOIN "
+                     "ranked_target AS t ON s.d=t.d AND s.n=t.n; DROP TABLE ranked_source; DROP TABLE ranked_target"));
   return db_->exec(
       "UPDATE source SET pair=p.target, proven=1 FROM pairs AS p WHERE p.source=source.id;"
       "UPDATE target SET pair=p.source, proven=1 FROM pairs AS p WHERE p.target=target.id; DROP TABLE pairs");

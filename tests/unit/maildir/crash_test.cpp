@@ -87,8 +87,9 @@ std::map<std::string, std::string> files_in(files::FileSystem& fs, const std::st
 void expect_nothing_torn(files::FileSystem& fs, const std::vector<Parcel>& all) {
   for (const char* folder : {"/cur", "/new", "/.Work.Sub/cur", "/.Work.Sub/new", "/.Late/cur", "/.Late/new"}) {
     for (const auto& [name, text] : files_in(fs, std::string(kPlace) + folder)) {
-      const auto parcel = std::find_if(all.begin(), all.end(),
-                                       [&](const Parcel& one) { return ticket(one.number).hex() == ticket_of(name); });
+      const auto parcel = std::find_if(all.begin(), all.end(), [&, n = name](const Parcel& one) {
+        return ticket(one.number).hex() == ticket_of(n);
+      });
       ASSERT_NE(parcel, all.end()) << name;
       EXPECT_EQ(text, parcel->text) << name;
     }

@@ -296,6 +296,22 @@ TEST_F(MboxTarget, A_tree_makes_parents_and_takes_the_directories_that_are_there
   EXPECT_EQ(names, (std::vector<std::string>{"x.sbd", "INBOX", "a%2Fb", "Work/Old/Older", "plain/2019"}));
 }
 
+TEST_F(MboxTarget, Names_that_mean_something_to_file_systems_and_mail_programs_come_back) {
+  auto target = open(dir_ / "tree/");
+  std::vector<std::string> names = {"Entw\xC3\xBCrfe", "A&B", "&AGE-", "%252E", "a%2Fb", ".hidden", "..", ".", "cur", "new", "tmp",
+                                    "x.sbd", "x.sbd/y", "x.lock", "x.msf", "x.html", "x.ev-summary-meta", "x.mbox", "*", "new\nline",
+                                    "Top", "Top/Sub", "Top/Sub/Leaf", "Top/Inbox", "INBOX", "INBOX/Sub", "Top/.", "Top/.."};
+  for (const std::string& name : names) EXPECT_EQ(folder(*target, name).path.text(), name);
+  std::vector<std::string> found;
+  auto source = open_source(world_, dir_ / "tree");
+  MH_OK(source);
+  for (const store::FolderInfo& info : folders_of(**source)) found.push_back(info.path.text());
+  std::sort(names.begin(), names.end());
+  std::sort(found.begin(), found.end());
+  EXPECT_EQ(found, names);
+  EXPECT_TRUE(world_.notes.all.empty());
+}
+
 TEST_F(MboxTarget, One_file_takes_every_folder_and_says_that_it_is_one) {
   auto target = open(dir_ / "one.mbox");
   EXPECT_FALSE(target->caps().many_folders);
