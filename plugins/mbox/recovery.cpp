@@ -159,7 +159,7 @@ Status Search::on_garbage(const MessageSpan& span) {
 /// Of a message without content it is the From_ line that must be whole.
 Result<bool> Search::ends_with_line_end(const MessageSpan& span) {
   MH_TRY(const std::string last, read_piece(file_, span.content_end - 1, 1));
-  return last == "\n";
+  return last.ends_with('\n');
 }
 
 Status Search::on_own(const MessageSpan& span, const store::Ticket& ticket, const store::Wanted& wanted) {

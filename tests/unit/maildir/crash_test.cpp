@@ -147,9 +147,10 @@ TEST_P(Crash, At_every_call_loses_nothing_doubles_nothing_and_shows_nothing_torn
   const std::uint64_t batch = GetParam();
   const auto all = parcels(batch == 12 ? 13 : 5);
   std::uint64_t points = 0;
-  // "After call n" is "at call n + 1" but for the acks: the longer scenario leaves it out.
-  std::vector<files::Fault> faults{files::Fault::crash, files::Fault::torn_write};
-  if (batch != 12) faults.push_back(files::Fault::crash_after);
+  // A write is torn in the same way however the batch is synced, and "after call n" is "at call n + 1" but for the
+  // acks: the longer scenario leaves both out.
+  std::vector<files::Fault> faults{files::Fault::crash};
+  if (batch != 12) faults.insert(faults.end(), {files::Fault::torn_write, files::Fault::crash_after});
   for (const files::Fault fault : faults) {
     for (std::uint64_t call = 1;; ++call) {
       auto disk = files::make_forgetting_fs();
@@ -184,7 +185,7 @@ TEST_P(Crash, At_every_call_loses_nothing_doubles_nothing_and_shows_nothing_torn
       }
     }
   }
-  EXPECT_GT(points, 150U) << "a crash test without crash points proves nothing";
+  EXPECT_GT(points, 100U) << "a crash test without crash points proves nothing";
 }
 
 TEST_P(Crash, A_fault_that_passes_leaves_every_message_stored_refused_or_in_doubt) {
