@@ -61,6 +61,9 @@ class Db {
   /// gets a statement of its own).
   Result<Stmt> prepare(std::string_view sql);
   Status exec(const std::string& sql);  ///< one or more statements without rows
+  /// Makes the tables of another file readable as `name`.TABLE; the file is neither changed nor locked. Temporary
+  /// databases only.
+  Status attach_read_only(const std::string& path, const std::string& name);
   [[nodiscard]] std::int64_t changes() const;
   [[nodiscard]] std::int64_t last_id() const;
   [[nodiscard]] const std::string& path() const { return path_; }

@@ -123,7 +123,7 @@ Result<std::string> ask(sqlite3* handle, const std::string& path, const char* sq
 
 Result<Handle> open_temporary() {
   const std::string path = "(temporary database)";
-  MH_TRY(Handle handle, connect("", path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
+  MH_TRY(Handle handle, connect("", path, SQLITE_OPEN_URI | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
   MH_CHECK(execute(handle.get(), path, kCommon));
   MH_CHECK(execute(handle.get(), path, "PRAGMA synchronous=OFF;"));
   return handle;
@@ -189,6 +189,12 @@ Result<std::unique_ptr<Db>> Db::open(FileSystem& fs, const std::string& path, Mo
   }
   MH_TRY(Handle handle, open_handle(absolute, mode));
   return std::unique_ptr<Db>(new Db(fs, mode == Mode::temporary ? "(temporary database)" : path, handle.release()));
+}
+
+Status Db::attach_read_only(const std::string& path, const std::string& name) {
+  MH_TRY(const Found wal, look_at(path + "-wal"));
+  MH_TRY(const std::string uri, read_only_uri(path, wal));
+  return exec("ATTACH '" + uri + "' AS " + name);  // the URI's escapes leave no quote in it
 }
 
 }  // namespace mailhaul::files

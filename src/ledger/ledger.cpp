@@ -69,9 +69,7 @@ Result<std::unique_ptr<Ledger>> Ledger::open(files::FileSystem& fs, const std::s
 }
 
 Status Ledger::copy_from(const std::string& path) {
-  std::string quoted;
-  for (const char c : path) quoted += c == '\'' ? "''" : std::string(1, c);
-  MH_CHECK(db_->exec("ATTACH '" + quoted + "' AS kept"));
+  MH_CHECK(db_->attach_read_only(path, "kept"));
   std::string copy = kSchema + "PRAGMA user_version=" + std::to_string(kSchemaVersion) + ";";
   for (const char* table : {"meta", "source_folder", "target_folder", "content", "item", "intent"})
     copy += "INSERT INTO main." + std::string(table) + " SELECT * FROM kept." + table + ";";

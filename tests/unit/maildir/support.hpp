@@ -85,7 +85,7 @@ class Counter final : public store::Random {
 class World {
  public:
   explicit World(files::FileSystem& fs)
-      : spool(spool_dir_.path(), budget_, mail::ScanOptions{}), services{clock, fs, spool, cancel, notes, random_} {}
+      : spool(spool_directory(), budget_, mail::ScanOptions{}), services{clock, fs, spool, cancel, notes, random_} {}
 
   mail::Message message(std::string_view text, mail::Meta meta = {}) {
     auto writer = spool.begin();
@@ -97,7 +97,12 @@ class World {
   }
 
  private:
-  TempDir spool_dir_;
+  /// One for all worlds: a crash test makes thousands of them, and a directory each is what it then waits for.
+  static const std::string& spool_directory() {
+    static const TempDir directory;
+    return directory.path();
+  }
+
   files::MemoryBudget budget_{8U << 20U};
   Counter random_;
 
