@@ -99,7 +99,6 @@ Status Batch::add(const store::Ticket& ticket, const mail::Message& message, Quo
   }
   const std::uint64_t begin = appender_.end();
   Status ready = ready_ ? Status{} : appender_.end_last_message();
-  ready_ = ready_ || ready.ok();
   auto written = ready.ok() ? appender_.add(ticket, message, quoting, cancel) : Result<Written>(ready.error());
   if (!written.ok() && written.error().kind == ErrorKind::interrupted) {
     if (Status undone = appender_.take_back(begin); !undone.ok()) return give_up(std::move(undone).error(), acks);
@@ -110,6 +109,7 @@ Status Batch::add(const store::Ticket& ticket, const mail::Message& message, Quo
       return give_up(std::move(undone).error(), acks);
     }
   } else {
+    ready_ = true;
     pending_.push_back({ticket, std::move(written).value(), std::nullopt});
   }
   return pending_.size() < kMostPending ? Status{} : settle(acks);
@@ -120,7 +120,6 @@ Status Batch::add(const store::Ticket& ticket, const mail::Message& message, Quo
 Status Batch::on_failed_add(const store::Ticket& ticket, std::uint64_t begin, Error error) {
   if (!appender_.failed()) {
     MH_CHECK(appender_.take_back(begin));
-    ready_ = !pending_.empty() && ready_;
     pending_.push_back({ticket, {}, std::move(error)});
     return {};
   }

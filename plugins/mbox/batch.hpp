@@ -78,7 +78,7 @@ class Batch {
   std::uint64_t synced_;  ///< up to here everything is durable and acknowledged
   std::vector<Pending> pending_;
   std::optional<Error> failed_;  ///< since then every message is refused
-  bool ready_ = false;           ///< the file ends with an empty line
+  bool ready_ = false;           ///< ends with a message of this batch, and so with an empty line
 };
 
 }  // namespace mailhaul::mbox

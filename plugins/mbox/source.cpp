@@ -34,7 +34,9 @@ class MboxSource final : public store::Source {
 
   const store::Caps& caps() const override { return caps_; }
   Status folders(const std::function<Status(store::FolderInfo)>& sink) override {
-    return report_folders(site_, services_, sink);
+    SilentEvents silent;
+    store::Events& events = std::exchange(folders_told_, true) ? silent : services_.events;
+    return report_folders(site_, events, sink);
   }
   Result<store::ListEnd> list(const store::FolderInfo& folder, std::optional<std::string> since,
                               store::ItemSink& sink) override;
@@ -54,7 +56,9 @@ class MboxSource final : public store::Source {
   store::Services& services_;
   Quoting quoting_;
   store::Caps caps_;
-  std::string moved_noted_;  ///< the folder whose change was told last
+  std::string moved_noted_;    ///< the folder whose change was told last
+  bool spool_failed_ = false;  ///< the last Error was the spool's
+  bool folders_told_ = false;  ///< what a tree holds besides mail is told once
 };
 
 /// The date by house.md (Meta); ours in the From_ line is the target's own record and goes before everything.
@@ -142,11 +146,18 @@ Result<std::optional<mail::Message>> MboxSource::read_message(const OpenFolder& 
   if (!key) return std::optional<mail::Message>();
   MH_TRY(const auto region, find_region(*open.file, *key, Locator::parse(item.locator), services_.cancel));
   if (!region) return std::optional<mail::Message>();
+  spool_failed_ = true;
   MH_TRY(auto writer, services_.spool.begin());
-  MH_TRY(const bool same, read_region(*open.file, *region, quoting_, services_.cancel,
-                                      [&](Octets octets) { return writer->append(octets); }));
+  spool_failed_ = false;
+  MH_TRY(const bool same, read_region(*open.file, *region, quoting_, services_.cancel, [&](Octets octets) -> Status {
+    Status appended = writer->append(octets);
+    spool_failed_ = !appended.ok();
+    return appended;
+  }));
   if (!same) return std::optional<mail::Message>();
+  spool_failed_ = true;
   MH_TRY(mail::ContentPtr content, writer->finish());
+  spool_failed_ = false;
   mail::Meta meta = complete_meta(*region, content->facts());
   return std::optional<mail::Message>(mail::Message{std::move(content), std::move(meta)});
 }
@@ -172,7 +183,8 @@ Status MboxSource::fetch_item(OpenFolder& open, const store::FolderInfo& folder,
   }
   if (!message.ok()) {
     Error error = std::move(message).error();
-    if (error.scope != Scope::message && error.kind != ErrorKind::damage) return error;
+    // The message's own file fails one message; a full or broken spool, or the user, ends the run.
+    if (spool_failed_ || error.kind == ErrorKind::interrupted) return error;
     error.scope = Scope::message;
     return sink.on_failed(folder, item, std::move(error).context("read " + visible(open.text) + " at " + item.key));
   }
@@ -208,9 +220,8 @@ Status MboxSource::fetch(const store::NextBatch& next, store::FetchSink& sink) {
 
 }  // namespace
 
-Status report_folders(const Site& site, store::Services& services,
-                      const std::function<Status(store::FolderInfo)>& sink) {
-  MH_TRY(const std::vector<FolderFile> folders, list_folders(site, services.events));
+Status report_folders(const Site& site, store::Events& events, const std::function<Status(store::FolderInfo)>& sink) {
+  MH_TRY(const std::vector<FolderFile> folders, list_folders(site, events));
   for (const FolderFile& folder : folders) {
     store::FolderInfo info = describe_folder(folder);
     if (folder.selectable()) {

@@ -15,8 +15,14 @@ namespace mailhaul::mbox {
                                                                  store::Services& services,
                                                                  const store::OpenOptions& options);
 
+/// Takes notes that somebody heard already, or that concern nobody: a target's tree is not read.
+class SilentEvents final : public store::Events {
+ public:
+  void note(const store::Note&) override {}
+};
+
 /// Every folder of the site with its state, for both sides of the contract.
-[[nodiscard]] Status report_folders(const Site& site, store::Services& services,
+[[nodiscard]] Status report_folders(const Site& site, store::Events& events,
                                     const std::function<Status(store::FolderInfo)>& sink);
 
 }  // namespace mailhaul::mbox

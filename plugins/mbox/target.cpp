@@ -34,7 +34,8 @@ class MboxTarget final : public store::Target {
 
   const store::Caps& caps() const override { return caps_; }
   Status folders(const std::function<Status(store::FolderInfo)>& sink) override {
-    return report_folders(site_, services_, sink);
+    SilentEvents silent;
+    return report_folders(site_, silent, sink);
   }
   Result<store::FolderHandle> open_folder(const mail::FolderPath& path, mail::Role role) override;
   Result<std::string> watermark(const store::FolderHandle& folder) override;

@@ -53,7 +53,7 @@ TEST(Quoting, Round_trip_of_mboxrd_is_exact_in_any_pieces) {
     const std::string text = nasty_text(random) + (i % 3 == 0 ? ">>>" : "");
     const std::string quoted = requote(text, kQuote, Quoting::mboxrd);
     EXPECT_EQ(requote(text, kQuote, Quoting::mboxrd, 1), quoted);
-    EXPECT_EQ(requote(quoted, kUnquote, Quoting::mboxrd, 1 + i % 5), text);
+    EXPECT_EQ(requote(quoted, kUnquote, Quoting::mboxrd, 1 + static_cast<std::size_t>(i % 5)), text);
   }
 }
 

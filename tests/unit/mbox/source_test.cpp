@@ -275,6 +275,20 @@ TEST_F(MboxSource, A_tree_gives_folders_containers_and_notes) {
   }
 }
 
+TEST_F(MboxSource, What_a_tree_holds_besides_mail_is_told_once_and_not_of_a_target) {
+  write_file(dir_ / "readme", "no mail\n");
+  Acks acks;
+  auto target = open_target(world_, dir_.path() + "/", acks);
+  MH_OK(target);
+  MH_OK((*target)->folders([](store::FolderInfo) -> Status { return {}; }));
+  EXPECT_TRUE(world_.notes.all.empty());
+  auto source = open_source(world_, dir_.path());
+  MH_OK(source);
+  folders_of(**source);
+  folders_of(**source);
+  EXPECT_EQ(world_.notes.all.size(), 1U);
+}
+
 TEST_F(MboxSource, One_folder_never_comes_twice) {
   write_file(dir_ / "INBOX", kA + "S: 1\n\n");
   write_file(dir_ / "Inbox", kA + "S: 2\n\n");

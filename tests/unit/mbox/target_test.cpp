@@ -269,6 +269,65 @@ TEST_F(MboxTarget, A_message_that_cannot_be_read_fails_alone) {
   }
 }
 
+TEST_F(MboxTarget, The_empty_line_before_the_first_good_message_is_there_whatever_failed_before_it) {
+  write_file(dir_ / "x", kOld);
+  auto target = open(dir_ / "x");
+  const auto handle = folder(*target);
+  for (std::uint64_t n = 1; n <= 3; ++n) {
+    mail::Message broken = world_.message("S: bad\n\nbody\n", meta_with_date(0));
+    broken.content = std::make_shared<BrokenContent>(broken.content, 0);
+    MH_OK(target->submit(handle, ticket(n), std::move(broken)));
+  }
+  MH_OK(target->submit(handle, ticket(4), world_.message("hello\n", meta_with_date(0))));
+  MH_OK(target->flush());
+  EXPECT_EQ(acks_.stored(), 1U);
+  EXPECT_EQ(acks_.refused(), 3U);
+  EXPECT_EQ(read(dir_ / "x").texts, (std::vector<std::string>{"S: old\n\nbody\n", "hello\n"}));
+  EXPECT_EQ(read_file(dir_ / "x").substr(kOld.size(), 6), "\nFrom ");
+}
+
+TEST_F(MboxTarget, A_cancel_in_the_middle_of_a_message_leaves_no_part_of_it) {
+  write_file(dir_ / "x", kOld);
+  auto target = open(dir_ / "x");
+  const auto handle = folder(*target);
+  MH_OK(target->submit(handle, ticket(1), world_.message("S: 1\n\nbody\n", meta_with_date(0))));
+  /// Asks for the stop when two MiB were read.
+  class Cancelling final : public mail::Content {
+   public:
+    Cancelling(mail::ContentPtr inner, CancelToken& cancel) : inner_(std::move(inner)), cancel_(cancel) {}
+    const mail::MessageFacts& facts() const override { return inner_->facts(); }
+    Result<std::size_t> read(std::uint64_t offset, std::span<std::byte> into) const override {
+      if (offset >= 2U << 20U) cancel_.request();
+      return inner_->read(offset, into);
+    }
+
+   private:
+    mail::ContentPtr inner_;
+    CancelToken& cancel_;
+  };
+  mail::Message large = world_.message("S: 2\n\n" + std::string(4U << 20U, 'x'), meta_with_date(0));
+  large.content = std::make_shared<Cancelling>(large.content, world_.cancel);
+  const Status submitted = target->submit(handle, ticket(2), std::move(large));
+  ASSERT_FALSE(submitted.ok());
+  EXPECT_EQ(submitted.error().kind, ErrorKind::interrupted);
+  MH_OK(target->flush());
+  EXPECT_EQ(acks_.stored(), 1U);
+  EXPECT_EQ(acks_.all.size(), 1U) << "a ticket that was not accepted has no ack";
+  EXPECT_TRUE(read_file(dir_ / "x").ends_with("S: 1\n\nbody\n\n"));
+}
+
+TEST_F(MboxTarget, A_file_that_is_replaced_within_a_batch_takes_no_ack_with_it) {
+  write_file(dir_ / "x", kOld);
+  auto target = open(dir_ / "x");
+  const auto handle = folder(*target);
+  MH_OK(target->submit(handle, ticket(1), world_.message("S: 1\n\nbody\n", meta_with_date(0))));
+  write_file(dir_ / "y", kOld);
+  std::filesystem::rename(dir_ / "y", dir_ / "x");
+  MH_OK(target->flush());
+  EXPECT_EQ(acks_.refused(), 1U);
+  EXPECT_EQ(read_file(dir_ / "x"), kOld);
+}
+
 TEST_F(MboxTarget, A_tree_makes_parents_and_takes_the_directories_that_are_there) {
   std::filesystem::create_directories(dir_ / "tree/plain");
   auto target = open(dir_ / "tree/");
