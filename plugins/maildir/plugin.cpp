@@ -11,7 +11,7 @@ Result<std::string> identity(const store::Location& location, store::Services& s
   return services.fs.canonical(location.path);
 }
 
-Result<store::Caps> caps_of_target(const store::Location& location, store::Services& services) {
+Result<store::Caps> caps_of_target(const store::Location& location, store::Services& services, store::Source*) {
   return target_caps(location.path, services);
 }
 

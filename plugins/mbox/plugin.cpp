@@ -11,7 +11,7 @@ Result<std::string> identity(const store::Location& location, store::Services& s
   return site_identity(location, services.fs);
 }
 
-Result<store::Caps> target_caps(const store::Location& location, store::Services& services) {
+Result<store::Caps> target_caps(const store::Location& location, store::Services& services, store::Source*) {
   MH_TRY(const bool tree, is_tree(location, services.fs));
   store::Caps caps = mbox_caps();
   caps.many_folders = tree;

@@ -35,7 +35,8 @@ int run_ls_command(Frame& frame, const LsOptions& options) {
                           .facts_spool = spool,
                           .source = std::move(location).value(),
                           .target = {},
-                          .open = {},
+                          .source_open = {},
+                          .target_open = {},
                           .options = {},
                           .ledger_directory = state->ledger_directory,
                           .ledger_file = state->ledger_file};

@@ -77,7 +77,8 @@ int run_transfer(Frame& frame, const RunOptions& options, const Transfer& transf
                           .facts_spool = facts_spool,
                           .source = std::move(prepared->source),
                           .target = std::move(prepared->target),
-                          .open = options.open,
+                          .source_open = options.open,
+                          .target_open = options.open,
                           .options = options.job,
                           .ledger_directory = prepared->state.ledger_directory,
                           .ledger_file = prepared->state.ledger_file};

@@ -14,7 +14,8 @@ constexpr std::size_t kQueueMessages = 512;
 constexpr auto kBatchPatience = std::chrono::milliseconds(200);
 
 store::Services with(const store::Services& services, store::Events& events, files::Spool& spool) {
-  return {services.clock, services.fs, spool, services.cancel, events, services.random};
+  return {services.clock,  services.fs,     spool,         services.cancel, events,
+          services.random, services.dialer, services.trace};
 }
 
 Error interrupted() {
@@ -85,10 +86,9 @@ Status CopyRun::prepare() {
                       (source_descriptor_->open_source == nullptr ? job_.source.text() + " cannot be read"
                                                                   : job_.target.text() + " cannot be written"));
   MH_TRY(identities_, identify(job_, *source_descriptor_, *target_descriptor_));
-  auto source = source_descriptor_->open_source(job_.source, services_, job_.open);
+  auto source = source_descriptor_->open_source(job_.source, services_, job_.source_open);
   if (!source.ok()) return on(Side::source, std::move(source).error());
   source_ = std::move(source).value();
-  MH_TRY(target_caps_, target_descriptor_->target_caps(job_.target, services_));
 
   const std::string path = job_.ledger_file.empty()
                                ? ledger::ledger_path(job_.ledger_directory, identities_.source, identities_.target)
@@ -115,8 +115,7 @@ Status CopyRun::plan_folders() {
   auto folders = collect_folders(*source_);
   if (!folders.ok()) return on(Side::source, std::move(folders).error());
   TargetNames names;
-  names.separator = target_caps_.separator;
-  auto there = open_existing(*target_descriptor_, job_.target, index_services_, job_.open);
+  auto there = open_existing(*target_descriptor_, job_.target, index_services_, job_.target_open);
   if (!there.ok()) return on(Side::target, std::move(there).error());
   target_source_ = std::move(there).value();
   if (target_source_) {
@@ -124,6 +123,10 @@ Status CopyRun::plan_folders() {
     if (!target_folders.ok()) return on(Side::target, std::move(target_folders).error());
     names.folders = std::move(target_folders).value();
   }
+  auto caps = target_descriptor_->target_caps(job_.target, services_, target_source_.get());
+  if (!caps.ok()) return on(Side::target, std::move(caps).error());
+  target_caps_ = std::move(caps).value();
+  names.separator = target_caps_.separator;
   std::optional<Error> ledger_error;
   const auto earlier = [&](const std::string& path) -> std::optional<std::string> {
     auto known = ledger_->find_source_folder(path);

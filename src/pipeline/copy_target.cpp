@@ -12,7 +12,7 @@ Status CopyRun::open_target() {
     target_ = std::make_unique<DryTarget>(target_caps_, index_ ? index_->folders() : std::vector<store::FolderInfo>(),
                                           *deliverer_);
   } else {
-    auto target = target_descriptor_->open_target(job_.target, services_, *deliverer_, job_.open);
+    auto target = target_descriptor_->open_target(job_.target, services_, *deliverer_, job_.target_open);
     if (!target.ok()) return on(Side::target, std::move(target).error());
     target_ = std::move(target).value();
   }

@@ -17,7 +17,7 @@ struct Job {
   store::Services& services;
   files::Spool& facts_spool;  ///< keeps facts and forgets octets: for comparing (verify, adoption)
   store::Location source, target;
-  store::OpenOptions open;
+  store::OpenOptions source_open, target_open;
   JobOptions options;
   std::string ledger_directory;  ///< where ledgers lie; made when needed
   std::string ledger_file;       ///< `--ledger`, or "" for the pair's own in ledger_directory

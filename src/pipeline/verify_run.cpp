@@ -23,7 +23,8 @@ class VerifyRun {
  public:
   VerifyRun(const Job& job, Observer& observer)
       : job_(job), observer_(observer), notes_(job.services.events),
-        services_{job.services.clock, job.services.fs, job.facts_spool, job.services.cancel, notes_, job.services.random} {}
+        services_{job.services.clock, job.services.fs, job.facts_spool, job.services.cancel, notes_, job.services.random,
+                  job.services.dialer, job.services.trace} {}
 
   Report run() {
     const auto start = services_.clock.steady();
@@ -87,10 +88,10 @@ Status VerifyRun::open() {
     return make_error(ErrorKind::unsupported, Scope::run,
                       (source->open_source == nullptr ? job_.source : job_.target).text() + " cannot be read");
   MH_TRY(const Identities identities, identify(job_, *source, *target));
-  auto opened = source->open_source(job_.source, services_, job_.open);
+  auto opened = source->open_source(job_.source, services_, job_.source_open);
   if (!opened.ok()) return on(Side::source, std::move(opened).error());
   source_ = std::move(opened).value();
-  opened = target->open_source(job_.target, services_, job_.open);
+  opened = target->open_source(job_.target, services_, job_.target_open);
   if (!opened.ok()) return on(Side::target, std::move(opened).error());
   target_ = std::move(opened).value();
 
@@ -108,7 +109,7 @@ Status VerifyRun::open() {
   }
   TargetNames names;
   if (target->target_caps != nullptr) {
-    MH_TRY(const auto caps, target->target_caps(job_.target, services_));
+    MH_TRY(const auto caps, target->target_caps(job_.target, services_, target_.get()));
     names.separator = caps.separator;
     target_has_one_folder_ = !caps.many_folders;
   }
@@ -291,9 +292,9 @@ Status list_all(const Job& job, store::Services& services, const std::function<v
   MH_TRY(const auto* descriptor, job.registry.find(job.source));
   if (descriptor->open_source == nullptr)
     return make_error(ErrorKind::unsupported, Scope::run, job.source.text() + " cannot be read");
-  MH_TRY(auto source, descriptor->open_source(job.source, services, job.open));
+  MH_TRY(auto source, descriptor->open_source(job.source, services, job.source_open));
   MH_TRY(const auto folders, collect_folders(*source));
-  Job own{job.registry, services, job.facts_spool, job.source, job.target, job.open, job.options, job.ledger_directory,
+  Job own{job.registry, services, job.facts_spool, job.source, job.target, job.source_open, job.target_open, job.options, job.ledger_directory,
           job.ledger_file};
   for (const auto& folder : folders) {
     FolderSummary summary;
@@ -315,7 +316,8 @@ Report run_ls(const Job& job, const std::function<void(const FolderSummary&)>& s
   report.command = "ls";
   report.source = job.source.text();
   NoteCollector notes(job.services.events);
-  store::Services services{job.services.clock, job.services.fs, job.facts_spool, job.services.cancel, notes, job.services.random};
+  store::Services services{job.services.clock, job.services.fs, job.facts_spool, job.services.cancel, notes, job.services.random,
+                           job.services.dialer, job.services.trace};
   if (auto status = list_all(job, services, sink); !status.ok()) {
     report.exit = exit_code(status.error(), Side::source);
     report.error = std::move(status).error();

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/cancel.hpp"
 #include "base/clock.hpp"
@@ -11,6 +12,10 @@ namespace mailhaul::files {
 class FileSystem;
 class Spool;
 }  // namespace mailhaul::files
+
+namespace mailhaul::net {
+class Dialer;
+}  // namespace mailhaul::net
 
 namespace mailhaul::store {
 
@@ -40,6 +45,17 @@ class Random {
   virtual std::uint64_t next() = 0;
 };
 
+/// Takes the protocol of a session (`--trace`), already without secrets: those who know which octets are secret (the
+/// engines) leave them out by type, not by looking at the text. Thread-safe.
+class Trace {
+ public:
+  enum class Way { sent, received, remark };
+  virtual ~Trace() = default;
+  /// One line without its line end, message octets only as their count. `session` tells connections apart ("source 1").
+  /// Remote text in it is not yet made visible.
+  virtual void line(std::string_view session, Way way, std::string_view text) = 0;
+};
+
 /// All of them outlive every store they are given to.
 struct Services {
   const Clock& clock;
@@ -48,6 +64,8 @@ struct Services {
   const CancelToken& cancel;
   Events& events;
   Random& random;
+  net::Dialer* dialer = nullptr;  ///< for stores on a network; null where there is none
+  Trace* trace = nullptr;         ///< null when nobody listens
 };
 
 }  // namespace mailhaul::store

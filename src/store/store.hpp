@@ -104,6 +104,7 @@ struct Caps {
   bool keys_stable = true;          ///< false: keys die with the session
   bool commits = false;             ///< acks are provisional until commit()
   bool watermark_per_batch = false; ///< watermark() is taken (and the folder locked) before every batch
+  bool late_commits = false;        ///< a delivery in doubt may still arrive after find_since() did not see it: wait
   bool exact_octets = true;         ///< false: the format adds or drops housekeeping fields, line ends or NUL
   Keywords keywords = Keywords::none;
   unsigned keywords_limit = 0;      ///< with `limited`: how many different ones a folder holds
@@ -157,6 +158,7 @@ struct Stored {
   bool lost_keywords = false;  ///< keywords that the place could not keep were left out
   bool lost_date = false;
   bool lost_flags = false;
+  bool altered = false;  ///< the place answers, but holds other octets than were sent (beyond exact_octets)
 };
 struct Refused {
   Error error;

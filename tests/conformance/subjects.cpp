@@ -88,7 +88,7 @@ class FileHarness final : public TargetHarness {
   [[nodiscard]] files::FileSystem& fs() override { return *failing_; }
 
   Result<store::Caps> foretell(store::Services& services) override {
-    return store_.descriptor()->target_caps(location(), services);
+    return store_.descriptor()->target_caps(location(), services, nullptr);
   }
   Result<std::unique_ptr<store::Target>> open(store::Services& services, store::AckSink& acks) override {
     return store_.descriptor()->open_target(location(), services, acks, store::OpenOptions{});

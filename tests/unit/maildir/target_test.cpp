@@ -188,7 +188,7 @@ TEST_F(Target, Nested_trees_are_continued_as_nested) {
 
 TEST_F(Target, New_places_are_dotted_and_what_it_would_do_is_told_without_making_it) {
   const store::Location location{"maildir", dir / "m", "", std::nullopt, "", std::nullopt, {}, false};
-  const auto caps = kMaildir.target_caps(location, world.services);
+  const auto caps = kMaildir.target_caps(location, world.services, nullptr);
   MH_OK(caps);
   EXPECT_EQ(caps->separator, '.');
   EXPECT_FALSE(std::filesystem::exists(dir / "m"));
