@@ -1,0 +1,248 @@
+#include "plugins/imap/fetch.hpp"
+
+#include <algorithm>
+
+#include "base/strings.hpp"
+#include "plugins/imap/source.hpp"
+
+namespace mailhaul::imap {
+
+namespace {
+
+constexpr std::chrono::milliseconds kTurn{200};
+// A window of octets, by what the listing said of sizes: at 100 ms a round trip and 1 Gbit/s 12 MiB are under way.
+constexpr std::uint64_t kAheadOctets = 16ULL << 20U;
+// Some servers hang up on many commands at once (node-imap #518).
+constexpr std::size_t kAheadCommands = 12;
+// One command: large enough that its own cost does not show, small enough that a lost one costs little.
+constexpr std::uint64_t kCommandOctets = 4ULL << 20U;
+constexpr std::uint64_t kUnknownSize = 50'000;  // the mean of real mailboxes (docs/design/imap.md)
+constexpr std::string_view kItems = " (UID FLAGS INTERNALDATE BODY.PEEK[])";
+
+std::uint64_t size_of(const store::Item& item) { return item.size.value_or(kUnknownSize); }
+
+}  // namespace
+
+bool Fetcher::has_room() const { return octets_ahead_ < kAheadOctets && asked_.size() < kAheadCommands; }
+
+Status Fetcher::run() {
+  for (;;) {
+    MH_CHECK(fill());
+    if (asked_.empty()) return {};
+    MH_CHECK(session_.turn(kTurn));
+  }
+}
+
+Status Fetcher::fill() {
+  while (has_room()) {
+    if (!to_send_.empty()) {
+      ToSend first = std::move(to_send_.front());
+      to_send_.pop_front();
+      MH_CHECK(send(*first.folder, Stage::together, std::move(first.wanted), first.octets));
+      continue;
+    }
+    if (exhausted_) return {};
+    MH_TRY(auto batch, next_());
+    if (batch.items.empty()) {
+      exhausted_ = true;
+      return {};
+    }
+    MH_CHECK(ask(*batch.folder, std::move(batch.items)));
+  }
+  return {};
+}
+
+Status Fetcher::ask(const store::FolderInfo& folder, std::vector<store::Item> items) {
+  std::map<Uid, Wanted> wanted;
+  std::uint64_t octets = 0;
+  for (auto& item : items) {
+    const auto uid = uid_of(item.key);
+    if (!uid) {
+      MH_CHECK(sink_.on_vanished(folder, item));  // no listing of this folder named it
+      continue;
+    }
+    const std::uint64_t size = size_of(item);
+    if (!wanted.empty() && octets + size > kCommandOctets) {
+      to_send_.push_back({&folder, std::move(wanted), octets});
+      wanted.clear();
+      octets = 0;
+    }
+    octets += size;
+    wanted.emplace(*uid, Wanted{std::move(item), std::nullopt});
+  }
+  if (!wanted.empty()) to_send_.push_back({&folder, std::move(wanted), octets});
+  return {};
+}
+
+Status Fetcher::open_folder(const store::FolderInfo& folder) {
+  if (!openings_.empty() && openings_.back().folder == &folder) return {};
+  MH_TRY(const CommandId id, session_.start(examine(folder.path.native, /*condstore=*/false)));
+  openings_.push_back({&folder, {}, std::nullopt});
+  Asked asked;
+  asked.folder = &folder;
+  asked.opens = true;
+  asked.opening = openings_.size() - 1;
+  asked_.emplace(id, std::move(asked));
+  return {};
+}
+
+/// Cuts the set where the command line would grow too long for the server (Yahoo: 1,000 octets).
+Status Fetcher::send(const store::FolderInfo& folder, Stage stage, std::map<Uid, Wanted> wanted, std::uint64_t octets) {
+  MH_CHECK(open_folder(folder));
+  UidSet set;
+  for (const auto& [uid, one] : wanted) set.add(uid);
+  const auto parts = set.split(session_.quirks().command_octets - 100);
+  for (const auto& part : parts) {
+    Command command(stage == Stage::search ? "UID SEARCH" : "UID FETCH");
+    if (stage == Stage::search) command.raw(" UID");
+    command.uids(part);
+    if (stage != Stage::search) command.raw(std::string(kItems));
+    MH_TRY(const CommandId id, session_.start(std::move(command)));
+    Asked asked;
+    asked.folder = &folder;
+    asked.stage = stage;
+    asked.opening = openings_.size() - 1;
+    asked.octets = octets / parts.size();
+    octets_ahead_ += asked.octets;
+    for (auto it = wanted.begin(); it != wanted.end();) {
+      if (!part.contains(it->first)) {
+        ++it;
+        continue;
+      }
+      asked.open.emplace(it->first, std::move(it->second));
+      it = wanted.erase(it);
+    }
+    asked_.emplace(id, std::move(asked));
+  }
+  return {};
+}
+
+Status Fetcher::on_untagged(CommandId current, Response response) {
+  const auto entry = asked_.find(current);
+  if (entry == asked_.end()) return {};
+  Asked& asked = entry->second;
+  Opening& opening = openings_[asked.opening];
+  if (asked.opens) {
+    opening.mailbox.take(response);
+    return {};
+  }
+  if (const auto* search = std::get_if<SearchResponse>(&response)) {
+    asked.searched_there = !search->numbers.empty();
+    return {};
+  }
+  const auto* fetched = std::get_if<FetchResponse>(&response);
+  if (fetched == nullptr || opening.error) return {};
+  return take(asked, *fetched);
+}
+
+Status Fetcher::on_body_begin(CommandId current, std::uint64_t) {
+  body_.reset();
+  writer_.reset();
+  const auto entry = asked_.find(current);
+  if (entry == asked_.end() || entry->second.opens) return {};  // a body that nobody asked for is read over
+  MH_TRY(writer_, session_.services().spool.begin());
+  return {};
+}
+
+Status Fetcher::on_body(CommandId, Octets octets) { return writer_ ? writer_->append(octets) : Status(); }
+
+Status Fetcher::on_body_end(CommandId) {
+  if (!writer_) return {};
+  const auto writer = std::move(writer_);
+  MH_TRY(body_, writer->finish());
+  return {};
+}
+
+Status Fetcher::take(Asked& asked, const FetchResponse& fetched) {
+  const mail::ContentPtr body = std::move(body_);
+  body_.reset();
+  if (!fetched.uid) {
+    if (!body) return {};  // a change of flags
+    return session_.nonsense("delivered a message without its UID");
+  }
+  const auto entry = asked.open.find(*fetched.uid);
+  if (entry == asked.open.end()) {
+    // bad-input 35: a UID that was not asked for, or the same once more. The first whole one counts.
+    if (body && asked.ended.contains(*fetched.uid))
+      session_.services().events.note({store::Note::Weight::warning, asked.folder->path.text(),
+                                       "the server delivered UID " + std::to_string(*fetched.uid) + " twice"});
+    return {};
+  }
+  Wanted& wanted = entry->second;
+  const bool should_have_octets = wanted.item.size.value_or(0) != 0;
+  if (!body || (body->size() == 0 && should_have_octets)) {
+    if (fetched.body == FetchResponse::Body::none) return {};  // flags alone; the body may still come
+    wanted.why = make_error(ErrorKind::message, Scope::message, "the server offers UID " + wanted.item.key + " but gives no text");
+    return {};
+  }
+  mail::Message message{body, meta_of(fetched)};
+  if (!fetched.flags) message.meta = wanted.item.meta;
+  if (!message.meta.received) message.meta.received = mail::received_or_fallback(body->facts());
+  if (session_.services().cancel.requested()) return interrupted();
+  const store::Item item = std::move(wanted.item);
+  asked.open.erase(entry);
+  asked.ended.add(*fetched.uid);
+  return sink_.on_message(*asked.folder, item, std::move(message));
+}
+
+Status Fetcher::on_done(CommandId id, const TaggedResponse& response) {
+  const auto entry = asked_.find(id);
+  if (entry == asked_.end()) return {};
+  Asked asked = std::move(entry->second);
+  asked_.erase(entry);
+  octets_ahead_ -= std::min(octets_ahead_, asked.octets);
+  return asked.opens ? end_of_opening(asked, response) : end_of(std::move(asked), response);
+}
+
+Status Fetcher::end_of_opening(Asked& asked, const TaggedResponse& response) {
+  Opening& opening = openings_[asked.opening];
+  const store::FolderInfo& folder = *asked.folder;
+  if (response.condition != Condition::ok) {
+    opening.error = not_opened(session_, folder, response);
+  } else if (!folder.epoch.starts_with("session-") && epoch_of(opening.mailbox.uidvalidity) != folder.epoch) {
+    opening.error = other_mailbox(folder);
+  }
+  return {};
+}
+
+Status Fetcher::end_of(Asked asked, const TaggedResponse& response) {
+  const auto& opening = openings_[asked.opening];
+  std::map<Uid, Wanted> left = std::move(asked.open);
+  if (opening.error) {
+    for (const auto& [uid, wanted] : left) MH_CHECK(sink_.on_failed(*asked.folder, wanted.item, *opening.error));
+    return {};
+  }
+  if (left.empty()) return {};
+  if (asked.stage == Stage::search) {
+    const bool is_there = response.condition != Condition::ok || asked.searched_there;
+    for (const auto& [uid, wanted] : left) MH_CHECK(give_up(*asked.folder, wanted, is_there));
+    return {};
+  }
+  if (response.condition != Condition::ok) {
+    for (auto& [uid, wanted] : left)
+      wanted.why = session_.refusal(response, "deliver UID " + wanted.item.key, Scope::message);
+  }
+  return try_again(asked, std::move(left));
+}
+
+/// Asked for with others and did not come: alone; alone and did not come: is it there? (bad-input 33, 34)
+Status Fetcher::try_again(Asked& asked, std::map<Uid, Wanted> left) {
+  const Stage stage = asked.stage == Stage::together ? Stage::alone : Stage::search;
+  for (auto& [uid, wanted] : left) {
+    const std::uint64_t octets = size_of(wanted.item);
+    std::map<Uid, Wanted> one;
+    one.emplace(uid, std::move(wanted));
+    MH_CHECK(send(*asked.folder, stage, std::move(one), octets));
+  }
+  return {};
+}
+
+Status Fetcher::give_up(const store::FolderInfo& folder, const Wanted& wanted, bool is_there) {
+  if (!is_there) return sink_.on_vanished(folder, wanted.item);
+  if (wanted.why) return sink_.on_failed(folder, wanted.item, *wanted.why);
+  return sink_.on_failed(folder, wanted.item,
+                         make_error(ErrorKind::message, Scope::message,
+                                    "the server lists UID " + wanted.item.key + " but does not deliver it"));
+}
+
+}  // namespace mailhaul::imap

@@ -1,0 +1,90 @@
+#include "plugins/imap/plugin.hpp"
+
+#include "base/strings.hpp"
+#include "plugins/imap/source.hpp"
+#include "plugins/imap/target.hpp"
+
+namespace mailhaul::imap {
+namespace {
+
+/// The account, however it is reached: host, port where it is not the usual one, user, and whose mail it is.
+Result<std::string> identity(const store::Location& location, store::Services&) {
+  const auto part = [](const std::string& text) {
+    std::string safe;
+    for (const char c : text) safe += c == '/' ? std::string("%2F") : c == '%' ? std::string("%25") : std::string(1, c);
+    return safe;
+  };
+  const auto query = [&](const std::string& name) {
+    const auto found = location.query.find(name);
+    return found == location.query.end() ? std::string() : found->second;
+  };
+  std::string text = "tunnel " + part(query("tunnel"));
+  if (query("tunnel").empty()) {
+    text = to_lower_ascii(location.host);
+    const bool usual = !location.port || *location.port == 143 || *location.port == 993;
+    if (!usual) text += ":" + std::to_string(*location.port);
+  }
+  text += " " + part(location.user);
+  if (!query("authuser").empty()) text += " as " + part(query("authuser"));
+  return text;
+}
+
+Result<mail::FolderPath> below_of(const store::Location& location) {
+  if (location.path.empty()) return mail::FolderPath();
+  std::string text = location.path;
+  if (text.ends_with('/')) text.pop_back();
+  if (auto path = mail::FolderPath::from_text(text)) return *path;
+  return make_error(ErrorKind::usage, Scope::run, "location: \"" + visible(location.path) + "\" is no folder name",
+                    "write imaps://user@host/Folder/Sub");
+}
+
+Result<std::unique_ptr<store::Source>> open_source(const store::Location& location, store::Services& services,
+                                                   const store::OpenOptions& options) {
+  MH_TRY(auto below, below_of(location));
+  MH_TRY(auto session, Session::open(location, services, options.access));
+  return std::unique_ptr<store::Source>(std::make_unique<ImapSource>(std::move(session), std::move(below)));
+}
+
+Result<std::unique_ptr<store::Target>> open_target(const store::Location& location, store::Services& services,
+                                                   store::AckSink& acks, const store::OpenOptions& options) {
+  MH_TRY(auto session, Session::open(location, services, options.access));
+  return std::unique_ptr<store::Target>(std::make_unique<ImapTarget>(std::move(session), acks));
+}
+
+Result<store::Caps> target_caps(const store::Location&, store::Services&, store::Source* opened) {
+  if (opened != nullptr) return opened->caps();
+  // An account is always there when it can be reached; who asks without a session gets what the protocol promises.
+  store::Caps caps;
+  caps.late_commits = true;
+  caps.exact_octets = false;
+  caps.keywords = store::Caps::Keywords::any;
+  caps.flags = mail::Flags(31);
+  caps.nul = false;
+  caps.zero_octets = false;
+  caps.update = true;
+  return caps;
+}
+
+Result<store::Probe> probe(const store::Location& location, store::Services& services, const store::OpenOptions& options) {
+  MH_TRY(const auto session, Session::open(location, services, options.access));
+  store::Probe probe;
+  probe.greeting = session->greeting();
+  probe.capabilities.assign(session->capabilities().begin(), session->capabilities().end());
+  probe.tls = session->tls().empty() ? "none" : session->tls();
+  probe.login = session->login();
+  if (const auto limit = session->append_limit()) probe.limits.emplace_back("append_octets", std::to_string(*limit));
+  probe.limits.emplace_back("command_octets", std::to_string(session->quirks().command_octets));
+  probe.quirks = session->quirks().notes;
+  return probe;
+}
+
+}  // namespace
+
+const store::Descriptor kImap = {
+    "imap", "an IMAP account, TLS by STARTTLS: imap://user@host/Folder", identity, target_caps, open_source, open_target, probe,
+};
+const store::Descriptor kImaps = {
+    "imaps", "an IMAP account over TLS: imaps://user@host/Folder", identity, target_caps, open_source, open_target, probe,
+};
+
+}  // namespace mailhaul::imap

@@ -1,0 +1,236 @@
+// Turning: octets both ways, answers to those who wait for them.
+#include "plugins/imap/session.hpp"
+
+#include <algorithm>
+
+#include "base/strings.hpp"
+
+namespace mailhaul::imap {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds kTurn{200};       // how long a wait may keep a cancelled run (bad-input 79: 5 s)
+constexpr seconds kIdle{120};            // silence after which an idle session says NOOP
+constexpr seconds kGoodbye{1};           // how long LOGOUT may take to leave
+
+}  // namespace
+
+Session::Session(const store::Location& location, store::Services& services, const store::Access& access)
+    : services_(services), access_(access), user_(location.user) {
+  last_heard_ = last_spoken_ = services_.clock.steady();
+}
+
+Session::~Session() {
+  if (!client_ || !connection_ || dead_) return;
+  // A session that is in the middle of something is not logged out: LOGOUT behind a literal would be mail.
+  if (may_log_out_ && client_->in_flight() == 0 && !services_.cancel.requested()) {
+    const auto until = services_.clock.steady() + kGoodbye;
+    if (client_->start(Command("LOGOUT")).ok()) {
+      while (client_->in_flight() != 0 && services_.clock.steady() < until) {
+        const auto octets = client_->output();
+        if (!octets.ok() || octets->empty()) break;
+        auto step = connection_->step(*octets, milliseconds(50));
+        if (!step.ok() || step->closed) break;
+        client_->sent(step->sent);
+      }
+    }
+  }
+  connection_->shut_down();
+}
+
+Status Session::die(Error error) {
+  if (!dead_) {
+    // What ends a session ends all that was asked in it.
+    if (error.scope == Scope::message || error.scope == Scope::folder) error.scope = Scope::session;
+    dead_ = std::move(error);
+  }
+  return *dead_;
+}
+
+Error Session::nonsense(const std::string& what) {
+  (void)die(make_error(ErrorKind::unreachable, Scope::session, place_ + ": " + what,
+                       "the server's answer makes no sense; try again, and report it with --trace FILE", Retry::later));
+  return *dead_;
+}
+
+Error Session::silence() const {
+  const auto waited = std::chrono::duration_cast<seconds>(access_.timeout).count();
+  return make_error(ErrorKind::unreachable, Scope::session,
+                    place_ + " has not answered for " + std::to_string(waited) + " s",
+                    "try again later, or wait longer with --timeout", Retry::later);
+}
+
+Result<CommandId> Session::start(Command command) {
+  if (dead_) return *dead_;
+  // A session that was idle has been silent by right.
+  if (client_->in_flight() == 0) last_heard_ = services_.clock.steady();
+  return client_->start(std::move(command));
+}
+
+Status Session::turn(milliseconds wait) {
+  if (dead_) return *dead_;
+  if (services_.cancel.requested()) return interrupted();
+  return turn_to_the_end(wait);
+}
+
+Status Session::turn_to_the_end(milliseconds wait) {
+  if (dead_) return *dead_;
+  const auto octets = client_->output();
+  if (!octets.ok()) return die(octets.error());
+  const auto step = connection_->step(*octets, wait);
+  if (!step.ok()) {
+    Error error = step.error();
+    if (!client_->bye().empty()) error.what = place_ + " said goodbye: " + visible(client_->bye());
+    return die(std::move(error));
+  }
+  client_->sent(step->sent);
+  const auto now = services_.clock.steady();
+  if (step->sent != 0) last_spoken_ = now;
+  if (step->sent != 0 || !step->received.empty()) last_heard_ = now;
+  if (!step->received.empty()) {
+    if (auto status = client_->receive(step->received, *this); !status.ok()) {
+      Error error = std::move(status).error();
+      return die(std::move(error).context(place_));
+    }
+  }
+  if (step->closed) {
+    const std::string why = client_->bye().empty() ? "ended the connection" : "said goodbye: " + visible(client_->bye());
+    return die(make_error(ErrorKind::unreachable, Scope::session, place_ + " " + why, "try again later", Retry::later));
+  }
+  if (listener_error_) {
+    Error error = std::move(*listener_error_);
+    listener_error_.reset();
+    return error;
+  }
+  if ((client_->in_flight() != 0 || !client_->greeted()) && now - last_heard_ > access_.timeout) return die(silence());
+  return {};
+}
+
+Status Session::finish() {
+  while (client_->in_flight() != 0) MH_CHECK(turn(kTurn));
+  return {};
+}
+
+Status Session::keep_alive() {
+  if (dead_) return *dead_;
+  if (client_->in_flight() != 0) return turn(milliseconds(0));
+  const auto now = services_.clock.steady();
+  if (now - std::max(last_heard_, last_spoken_) < kIdle) return {};
+  MH_TRY([[maybe_unused]] const auto response, run(Command("NOOP")));
+  return {};
+}
+
+Result<TaggedResponse> Session::run(Command command, const UntaggedHandler& handler) {
+  std::vector<Command> commands;
+  commands.push_back(std::move(command));
+  MH_TRY(auto responses, run_all(std::move(commands), handler));
+  return std::move(responses.front());
+}
+
+Result<std::vector<TaggedResponse>> Session::run_all(std::vector<Command> commands, const UntaggedHandler& handler) {
+  const std::size_t base = waited_.size();
+  // On every way out the entries go, whose handler lives no longer than this call.
+  struct Cleaner {
+    std::vector<Waited>& waited;
+    std::size_t base;
+    ~Cleaner() { waited.resize(base); }
+  } const cleaner{waited_, base};
+  for (auto& command : commands) {
+    MH_TRY(const CommandId id, start(std::move(command)));
+    waited_.push_back({id, &handler, std::nullopt});
+  }
+  const auto all_done = [&] {
+    return std::all_of(waited_.begin() + static_cast<std::ptrdiff_t>(base), waited_.end(),
+                       [](const Waited& one) { return one.response.has_value(); });
+  };
+  while (!all_done()) MH_CHECK(turn(kTurn));
+  std::vector<TaggedResponse> responses;
+  for (std::size_t i = base; i < waited_.size(); ++i) responses.push_back(std::move(*waited_[i].response));
+  return responses;
+}
+
+Status Session::on_greeting(const StatusResponse& greeting) {
+  greeted_ = greeting;
+  return {};
+}
+
+Status Session::on_untagged(CommandId current, Response response) {
+  // Capabilities are taken wherever they come (RFC 9051 7.2.2).
+  if (const auto* capability = std::get_if<CapabilityResponse>(&response)) take_capabilities(capability->words);
+  for (auto& one : waited_) {
+    if (one.id != current || one.response) continue;
+    return *one.handler ? (*one.handler)(std::move(response)) : Status();
+  }
+  if (listener_ == nullptr || listener_error_) return {};
+  if (auto status = listener_->on_untagged(current, std::move(response)); !status.ok())
+    listener_error_ = std::move(status).error();
+  return {};
+}
+
+// A listener's Error must not end the parser: the stream stays in step, and turn() returns it.
+Status Session::on_body_begin(CommandId current, std::uint64_t size) {
+  if (listener_ == nullptr || listener_error_) return {};
+  if (auto status = listener_->on_body_begin(current, size); !status.ok()) listener_error_ = std::move(status).error();
+  return {};
+}
+
+Status Session::on_body(CommandId current, Octets octets) {
+  if (listener_ == nullptr || listener_error_) return {};
+  if (auto status = listener_->on_body(current, octets); !status.ok()) listener_error_ = std::move(status).error();
+  return {};
+}
+
+Status Session::on_body_end(CommandId current) {
+  if (listener_ == nullptr || listener_error_) return {};
+  if (auto status = listener_->on_body_end(current); !status.ok()) listener_error_ = std::move(status).error();
+  return {};
+}
+
+Status Session::on_challenge(CommandId, std::string_view text) {
+  if (!challenge_) return client_->respond(Secret("*"));
+  auto answer = challenge_(text);
+  if (!answer.ok()) {
+    listener_error_ = std::move(answer).error();
+    return client_->respond(Secret("*"));
+  }
+  return client_->respond(*answer);
+}
+
+Status Session::on_done(CommandId id, const TaggedResponse& response) {
+  for (auto& one : waited_) {
+    if (one.id != id) continue;
+    one.response = response;
+    return {};
+  }
+  if (listener_ == nullptr || listener_error_) return {};
+  if (auto status = listener_->on_done(id, response); !status.ok()) listener_error_ = std::move(status).error();
+  return {};
+}
+
+Error Session::refusal(const TaggedResponse& response, const std::string& what, Scope scope) const {
+  const Code& code = response.code;
+  const bool is_bad = response.condition == Condition::bad;
+  Error error = make_error(ErrorKind::message, scope,
+                           place_ + " refused to " + what + ": " + visible(response.text.empty() ? code.name : response.text));
+  if (code.is("OVERQUOTA") || code.is("LIMIT")) {
+    error.kind = ErrorKind::no_space;
+    error.scope = Scope::run;
+    error.hint = "the account is full; make room or raise its quota, then run the same command again";
+    error.retry = Retry::later;
+  } else if (code.is("UNAVAILABLE") || code.is("INUSE") || code.is("SERVERBUG")) {
+    error.retry = Retry::later;
+  } else if (code.is("TRYCREATE") || code.is("NONEXISTENT")) {
+    error.scope = std::max(scope, Scope::folder);
+    error.hint = "the folder is no longer there";
+  } else if (code.is("NOPERM")) {
+    error.hint = "this user may not do that here; ask for the right (ACL)";
+  } else if (is_bad) {
+    error.hint = "the server did not understand the command; please report this with --trace FILE";
+  }
+  return error;
+}
+
+}  // namespace mailhaul::imap

@@ -1,0 +1,235 @@
+// Folders and listings.
+#include "plugins/imap/source.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "base/checked.hpp"
+#include "base/strings.hpp"
+#include "plugins/imap/fetch.hpp"
+#include "plugins/imap/folders.hpp"
+
+namespace mailhaul::imap {
+
+namespace {
+
+constexpr std::string_view kListItems = " (UID FLAGS INTERNALDATE RFC822.SIZE)";
+
+store::Item item_of(const FetchResponse& fetched) {
+  store::Item item;
+  item.key = std::to_string(*fetched.uid);
+  item.object_id = fetched.object_id;
+  item.size = fetched.size;
+  item.meta = meta_of(fetched);
+  item.flags_known = fetched.flags.has_value();
+  item.meta_complete = fetched.flags.has_value() && item.meta.received.has_value();
+  return item;
+}
+
+/// One listing: passes items on, and watches what the server says of its own count.
+class Listing {
+ public:
+  Listing(const store::FolderInfo& folder, store::ItemSink& sink, Uid from) : folder_(folder), sink_(sink), from_(from) {}
+
+  Status take(const Response& response) {
+    if (std::holds_alternative<ExpungeResponse>(response) || std::holds_alternative<VanishedResponse>(response)) moved_ = true;
+    const auto* fetched = std::get_if<FetchResponse>(&response);
+    // Courier tells "* 0 FETCH" of nothing (quirk 52); a FETCH without UID is an unasked change of flags.
+    if (fetched == nullptr || !fetched->uid || fetched->number == 0) return {};
+    // n:* always names the last message, even an older one (durability 2.5).
+    if (*fetched->uid < from_) return {};
+    if (seen_.contains(*fetched->uid)) {
+      if (!fetched->size) return {};  // a change of flags told meanwhile
+      return make_error(ErrorKind::security, Scope::folder,
+                        "the listing of " + folder_.path.text() + " names UID " + std::to_string(*fetched->uid) + " twice",
+                        "nothing of this folder can be trusted; ask the server's people");
+    }
+    seen_.add(*fetched->uid);
+    return sink_.on_item(item_of(*fetched));
+  }
+  [[nodiscard]] std::uint64_t count() const { return seen_.count(); }
+  [[nodiscard]] bool moved() const { return moved_; }
+
+ private:
+  const store::FolderInfo& folder_;
+  store::ItemSink& sink_;
+  const Uid from_;
+  UidSet seen_;
+  bool moved_ = false;
+};
+
+bool lies_below(const mail::FolderPath& path, const mail::FolderPath& below) {
+  return below.components.empty() || path.starts_with(below);
+}
+
+}  // namespace
+
+store::Caps account_caps(const Session& session) {
+  store::Caps caps;
+  caps.late_commits = true;
+  caps.exact_octets = false;  // line ends become CRLF
+  caps.keywords = store::Caps::Keywords::any;  // PERMANENTFLAGS of each folder has the last word
+  caps.flags = mail::Flags(31);
+  caps.max_octets = session.append_limit();
+  caps.nul = false;
+  caps.zero_octets = false;
+  caps.update = true;
+  caps.separator = session.naming().separator.value_or('\0');
+  return caps;
+}
+
+std::optional<Uid> uid_of(const store::Key& key) {
+  const auto number = parse_uint(key, 10, 0xFFFF'FFFFU);
+  if (!number || *number == 0 || std::to_string(*number) != key) return std::nullopt;
+  return static_cast<Uid>(*number);
+}
+
+mail::Meta meta_of(const FetchResponse& fetched) {
+  mail::Meta meta;
+  if (fetched.flags) read_flags(*fetched.flags, meta);
+  if (fetched.internaldate) meta.received = parse_internaldate(*fetched.internaldate);
+  meta.labels = fetched.gmail_labels;
+  return meta;
+}
+
+Error not_opened(const Session& session, const store::FolderInfo& folder, const TaggedResponse& response) {
+  return session.refusal(response, "open the folder " + visible(folder.path.text()), Scope::folder);
+}
+
+Error other_mailbox(const store::FolderInfo& folder) {
+  return make_error(ErrorKind::identity, Scope::folder,
+                    "the folder " + visible(folder.path.text()) + " is not the one it was: its UIDVALIDITY changed",
+                    "run the same command again: it will be read anew, and nothing is brought twice");
+}
+
+Status ImapSource::settle() {
+  session_->set_listener(nullptr);
+  return session_->finish();
+}
+
+Status ImapSource::folders(const std::function<Status(store::FolderInfo)>& sink) {
+  MH_CHECK(settle());
+  MH_TRY(auto all, list_folders(*session_, Detail::counts));
+  bool any = below_.components.empty();
+  for (auto& folder : all) {
+    if (!lies_below(folder.path, below_)) continue;
+    any = true;
+    // Without UIDVALIDITY no key outlives the session (bad-input 40).
+    if (folder.epoch.empty() && folder.selectable) folder.epoch = "session-" + to_hex(session_->services().random.next());
+    MH_CHECK(sink(std::move(folder)));
+  }
+  if (any) return {};
+  return make_error(ErrorKind::unreachable, Scope::session,
+                    session_->place() + " has no folder " + visible(below_.text()), "`mailhaul ls` shows what it has");
+}
+
+Result<Mailbox> ImapSource::open(const store::FolderInfo& folder, std::vector<Command> then, const UntaggedHandler& handler) {
+  MH_CHECK(settle());
+  Mailbox mailbox;
+  std::vector<Command> commands;
+  commands.push_back(examine(folder.path.native, session_->has("CONDSTORE") || session_->has("QRESYNC")));
+  for (auto& command : then) commands.push_back(std::move(command));
+  std::optional<Error> trouble;
+  bool opened = false;
+  // Both commands leave together; what comes of the second is believed only when the first has shown the right folder.
+  const UntaggedHandler both = [&](Response response) -> Status {
+    if (trouble) return {};
+    if (!std::holds_alternative<FetchResponse>(response)) mailbox.take(response);
+    if (!std::holds_alternative<FetchResponse>(response) || !handler) return {};
+    if (!opened) {
+      opened = true;
+      const bool same = folder.epoch.starts_with("session-") || epoch_of(mailbox.uidvalidity) == folder.epoch;
+      if (!same) trouble = other_mailbox(folder);
+    }
+    if (trouble) return {};
+    // An Error of the sink is kept: the stream must stay in step.
+    if (auto status = handler(std::move(response)); !status.ok()) trouble = std::move(status).error();
+    return {};
+  };
+  MH_TRY(const auto responses, session_->run_all(std::move(commands), both));
+  if (responses.front().condition != Condition::ok) return not_opened(*session_, folder, responses.front());
+  if (!folder.epoch.starts_with("session-") && epoch_of(mailbox.uidvalidity) != folder.epoch) return other_mailbox(folder);
+  if (trouble) return *trouble;
+  for (const auto& response : responses) {
+    if (response.condition != Condition::ok) return session_->refusal(response, "list " + visible(folder.path.text()), Scope::folder);
+  }
+  return mailbox;
+}
+
+Result<store::ListEnd> ImapSource::list(const store::FolderInfo& folder, std::optional<std::string> since, store::ItemSink& sink) {
+  const auto before = since ? parse_state(*since) : std::nullopt;
+  const auto now = parse_state(folder.state);
+  // Whatever came is above the old UIDNEXT, and if the count fits, nothing has gone: only the new ones are asked for.
+  bool delta = before && now && before->uidvalidity == now->uidvalidity && before->uidnext <= now->uidnext &&
+               before->messages <= now->messages && now->messages - before->messages <= now->uidnext - before->uidnext;
+  Uid from = 1;
+  if (delta && before->uidnext <= 0xFFFF'FFFFU) from = static_cast<Uid>(before->uidnext);
+  for (;;) {
+    Listing listing(folder, sink, from);
+    std::vector<Command> commands;
+    // 1:* in an empty mailbox is an error for some servers (quirk 66).
+    if (folder.messages != std::optional<std::uint64_t>(0)) {
+      commands.emplace_back("UID FETCH");
+      commands.back().raw(" " + std::to_string(from) + ":*" + std::string(kListItems));
+    }
+    MH_TRY(const Mailbox mailbox, open(folder, std::move(commands), [&](Response response) { return listing.take(response); }));
+    store::ListEnd end;
+    end.complete = !delta;
+    end.state = state_of(mailbox.uidvalidity, mailbox.uidnext, mailbox.exists, mailbox.highestmodseq);
+    const std::uint64_t expected = delta ? before->messages + listing.count() : listing.count();
+    if (expected == mailbox.exists || listing.moved()) {
+      if (expected != mailbox.exists) end.state.clear();
+      return end;
+    }
+    if (delta) {
+      // Something has gone as well: a listing of all will tell what. What was named already is named again.
+      delta = false;
+      from = 1;
+      continue;
+    }
+    session_->services().events.note(
+        {store::Note::Weight::doubtful, folder.path.text(),
+         "the server counts " + std::to_string(mailbox.exists) + " messages here, but lists " + std::to_string(listing.count())});
+    end.state.clear();
+    return end;
+  }
+}
+
+Status ImapSource::describe(const store::FolderInfo& folder, std::span<const store::Key> keys, store::ItemSink& sink) {
+  UidSet wanted;
+  for (const auto& key : keys) {
+    if (const auto uid = uid_of(key)) wanted.add(*uid);
+  }
+  std::map<store::Key, store::Item> found;
+  std::vector<Command> commands;
+  for (const auto& part : wanted.split(session_->quirks().command_octets - 100)) {
+    commands.emplace_back("UID FETCH");
+    commands.back().uids(part).raw(std::string(kListItems));
+  }
+  MH_TRY([[maybe_unused]] const Mailbox mailbox, open(folder, std::move(commands), [&](Response response) -> Status {
+    const auto& fetched = std::get<FetchResponse>(response);
+    if (fetched.uid && wanted.contains(*fetched.uid)) found[std::to_string(*fetched.uid)] = item_of(fetched);
+    return {};
+  }));
+  for (const auto& key : keys) {
+    const auto item = found.find(key);
+    MH_CHECK(item == found.end() ? sink.on_gone(key) : sink.on_item(item->second));
+  }
+  return {};
+}
+
+Status ImapSource::fetch(const store::NextBatch& next, store::FetchSink& sink) {
+  MH_CHECK(settle());
+  Fetcher fetcher(*session_, next, sink);
+  session_->set_listener(&fetcher);
+  auto status = fetcher.run();
+  session_->set_listener(nullptr);
+  return status;
+}
+
+Status ImapSource::pump(std::chrono::milliseconds) {
+  session_->set_listener(nullptr);
+  return session_->keep_alive();
+}
+
+}  // namespace mailhaul::imap

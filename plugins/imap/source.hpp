@@ -1,0 +1,50 @@
+// Reads an account. No call asks for a change: EXAMINE, BODY.PEEK, never SELECT, STORE or EXPUNGE (durability 2.7).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plugins/imap/mailbox.hpp"
+#include "plugins/imap/session.hpp"
+#include "store/store.hpp"
+
+namespace mailhaul::imap {
+
+/// What a Target of this account can do, as far as it is known before a folder is opened.
+[[nodiscard]] store::Caps account_caps(const Session& session);
+
+class ImapSource final : public store::Source {
+ public:
+  /// `below`: only this folder and what lies below it is listed; an empty path is the whole account.
+  ImapSource(std::unique_ptr<Session> session, mail::FolderPath below)
+      : session_(std::move(session)), below_(std::move(below)), caps_(account_caps(*session_)) {}
+
+  [[nodiscard]] const store::Caps& caps() const override { return caps_; }
+  Status folders(const std::function<Status(store::FolderInfo)>& sink) override;
+  Result<store::ListEnd> list(const store::FolderInfo& folder, std::optional<std::string> since,
+                              store::ItemSink& sink) override;
+  Status describe(const store::FolderInfo& folder, std::span<const store::Key> keys, store::ItemSink& sink) override;
+  Status fetch(const store::NextBatch& next, store::FetchSink& sink) override;
+  Status pump(std::chrono::milliseconds until) override;
+
+ private:
+  /// Lets the answers of an operation that was broken off pass by.
+  Status settle();
+  /// EXAMINE and what follows, in one round trip; checks that the folder is the one that was listed.
+  Result<Mailbox> open(const store::FolderInfo& folder, std::vector<Command> then, const UntaggedHandler& handler);
+
+  std::unique_ptr<Session> session_;
+  const mail::FolderPath below_;
+  const store::Caps caps_;
+};
+
+/// "7" for UID 7, and back; nullopt for what no listing of ours gave out.
+[[nodiscard]] std::optional<Uid> uid_of(const store::Key& key);
+/// Meta of a FETCH response: flags, keywords, INTERNALDATE, Gmail's labels.
+[[nodiscard]] mail::Meta meta_of(const FetchResponse& fetched);
+/// The Error for a folder that cannot be opened, or is not the one that was listed.
+[[nodiscard]] Error not_opened(const Session& session, const store::FolderInfo& folder, const TaggedResponse& response);
+[[nodiscard]] Error other_mailbox(const store::FolderInfo& folder);
+
+}  // namespace mailhaul::imap

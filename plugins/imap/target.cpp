@@ -1,0 +1,343 @@
+// Folders, and what happens when the session ends.
+#include "plugins/imap/target.hpp"
+
+#include <algorithm>
+
+#include "base/checked.hpp"
+#include "base/strings.hpp"
+#include "plugins/imap/bodies.hpp"
+#include "plugins/imap/folders.hpp"
+#include "plugins/imap/source.hpp"
+
+namespace mailhaul::imap {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kTurn{200};
+// How long a cancelled run waits for the answers to what has left whole: an answer spares the next run a doubt.
+constexpr std::chrono::seconds kGrace{3};
+
+/// "V U0": UIDVALIDITY and UIDNEXT when the folder was opened.
+struct Mark {
+  std::uint64_t uidvalidity = 0;
+  Uid uidnext = 1;
+};
+
+std::optional<Mark> parse_mark(std::string_view text) {
+  const auto parts = split(text, ' ');
+  if (parts.size() != 2) return std::nullopt;
+  const auto uidvalidity = parse_uint(parts[0]), uidnext = parse_uint(parts[1], 10, 0xFFFF'FFFFU);
+  if (!uidvalidity || !uidnext || *uidnext == 0) return std::nullopt;
+  return Mark{*uidvalidity, static_cast<Uid>(*uidnext)};
+}
+
+}  // namespace
+
+ImapTarget::ImapTarget(std::unique_ptr<Session> session, store::AckSink& acks)
+    : session_(std::move(session)), acks_(acks), caps_(account_caps(*session_)) {
+  session_->set_listener(this);
+}
+
+ImapTarget::~ImapTarget() { session_->set_listener(nullptr); }
+
+void ImapTarget::tell(const store::Ticket& ticket, std::variant<store::Stored, store::Refused, store::InDoubt> verdict) {
+  acks_.on_ack({ticket, std::move(verdict)});
+}
+
+/// After the session's end, or a cancel: every ticket gets what can be said of it. What left whole is in doubt; what did
+/// not is certainly not stored, for a server stores with the last octet (durability 2.5).
+void ImapTarget::break_off() {
+  if (broken_) return;
+  broken_ = true;
+  const Error not_sent = make_error(ErrorKind::unreachable, Scope::session, "it had not left when the session ended", {},
+                                    Retry::now);
+  for (auto& [folder, unseen] : unseen_) {
+    for (auto& one : unseen) tell(one.parcel.ticket, std::move(one.verdict));
+  }
+  for (const auto& [id, group] : sent_) {
+    const bool left_whole = session_->client().departed(id) == Departed::all;
+    for (const auto& parcel : group.parcels) {
+      if (left_whole)
+        tell(parcel.ticket, store::InDoubt{});
+      else
+        tell(parcel.ticket, store::Refused{not_sent});
+    }
+  }
+  enqueue_group();
+  for (const auto& group : queue_) {
+    for (const auto& parcel : group.parcels) tell(parcel.ticket, store::Refused{not_sent});
+  }
+  unseen_.clear();
+  queue_.clear();
+  ended_.swap(sent_);
+}
+
+Status ImapTarget::guard(Status status) {
+  const bool over = !session_->alive() || (!status.ok() && status.error().kind == ErrorKind::interrupted);
+  if (over) break_off();
+  return status;
+}
+
+template <typename T>
+Result<T> ImapTarget::guard(Result<T> result) {
+  if (!result.ok()) (void)guard(Status(result.error()));
+  return result;
+}
+
+Status ImapTarget::folders(const std::function<Status(store::FolderInfo)>& sink) {
+  MH_TRY(auto all, guard(list_folders(*session_, Detail::counts)));
+  for (auto& folder : all) MH_CHECK(sink(std::move(folder)));
+  return {};
+}
+
+Status ImapTarget::learn_folders() {
+  if (learnt_) return {};
+  MH_TRY(const auto all, list_folders(*session_, Detail::names));
+  for (const auto& folder : all) {
+    there_[folder.path] = folder.path.native;
+    if (!folder.selectable) containers_.insert(folder.path);
+  }
+  learnt_ = true;
+  return {};
+}
+
+Result<store::FolderHandle> ImapTarget::open_folder(const mail::FolderPath& path, mail::Role role) {
+  if (const auto known = opened_.find(path); known != opened_.end()) {
+    store::FolderHandle handle = folders_[known->second].handle;
+    handle.created = false;
+    return handle;
+  }
+  MH_CHECK(guard(learn_folders()));
+  return guard(make_handle(path, role));
+}
+
+Result<store::FolderHandle> ImapTarget::make_handle(const mail::FolderPath& path, mail::Role role) {
+  const auto there = there_.find(path);
+  const bool exists = there != there_.end() && containers_.count(path) == 0;
+  const auto native = there != there_.end() ? std::optional(there->second) : native_of(path, session_->naming());
+  if (!native)
+    return make_error(ErrorKind::usage, Scope::folder, "the account cannot hold a folder named " + visible(path.text()),
+                      "give it another name with --map");
+  // Made, subscribed and opened in one round trip; a folder that is there is only opened.
+  std::vector<Command> commands;
+  if (!exists) {
+    commands.emplace_back("CREATE");
+    commands.back().mailbox(*native);
+    if (const auto use = special_use(role); !use.empty() && session_->has("CREATE-SPECIAL-USE"))
+      commands.back().raw(" (USE (" + std::string(use) + "))");
+    commands.emplace_back("SUBSCRIBE");
+    commands.back().mailbox(*native);
+  }
+  commands.push_back(select(*native));
+  for (const auto& command : commands) {
+    if (auto status = command.check(); !status.ok()) {
+      Error error = std::move(status).error();
+      error.kind = ErrorKind::usage;
+      error.scope = Scope::folder;
+      return error;
+    }
+  }
+  Folder folder;
+  folder.native = *native;
+  selected_.reset();
+  MH_TRY(const auto responses, session_->run_all(std::move(commands), [&](Response response) -> Status {
+    folder.mailbox.take(response);
+    return {};
+  }));
+  const TaggedResponse& selected = responses.back();
+  if (selected.condition != Condition::ok) {
+    const bool not_made = !exists && responses.front().condition != Condition::ok;
+    Error error = session_->refusal(not_made ? responses.front() : selected,
+                                    (not_made ? "make the folder " : "open the folder ") + visible(path.text()), Scope::folder);
+    // A name the server does not like is the user's to change.
+    if (not_made && error.kind == ErrorKind::message) {
+      error.kind = ErrorKind::usage;
+      if (error.hint.empty()) error.hint = "give it another name with --map";
+    }
+    return error;
+  }
+  folder.mailbox.take(selected);
+  if (folder.mailbox.read_only)
+    return make_error(ErrorKind::usage, Scope::folder, "the folder " + visible(path.text()) + " may only be read",
+                      "ask for the right to write there (ACL), or choose another folder with --map");
+  const std::uint32_t id = static_cast<std::uint32_t>(folders_.size());
+  const mail::FolderPath spelled(path.components, *native);
+  folder.handle = {id, spelled, epoch_of(folder.mailbox.uidvalidity), !exists && responses.front().condition == Condition::ok};
+  there_[path] = *native;
+  containers_.erase(path);
+  opened_[path] = id;
+  folders_.push_back(folder);
+  selected_ = id;
+  return folder.handle;
+}
+
+Status ImapTarget::select_folder(std::uint32_t id) {
+  if (selected_ == id) return {};
+  selected_.reset();
+  Folder& folder = folders_[id];
+  Mailbox now;
+  MH_TRY(const auto response, session_->run(select(folder.native), [&](Response answer) -> Status {
+    now.take(answer);
+    return {};
+  }));
+  if (response.condition != Condition::ok)
+    return session_->refusal(response, "open the folder " + visible(folder.handle.path.text()), Scope::folder);
+  if (epoch_of(now.uidvalidity) != folder.handle.epoch)
+    return make_error(ErrorKind::identity, Scope::folder,
+                      "the folder " + visible(folder.handle.path.text()) + " was replaced by another of its name",
+                      "look what became of it; the next run begins there anew");
+  folder.mailbox.exists = now.exists;
+  selected_ = id;
+  return {};
+}
+
+Status ImapTarget::subscribe(const store::FolderHandle& folder, bool on) {
+  Command command(on ? "SUBSCRIBE" : "UNSUBSCRIBE");
+  command.mailbox(folders_[folder.id].native);
+  MH_TRY(const auto response, guard(session_->run(std::move(command))));
+  if (response.condition == Condition::ok) return {};
+  return session_->refusal(response, "subscribe " + visible(folder.path.text()), Scope::folder);
+}
+
+Result<std::string> ImapTarget::watermark(const store::FolderHandle& handle) {
+  const Folder& folder = folders_[handle.id];
+  if (folder.mailbox.uidnext.value_or(0) != 0)
+    return std::to_string(folder.mailbox.uidvalidity.value_or(0)) + " " + std::to_string(*folder.mailbox.uidnext);
+  // No UIDNEXT (quirk 65): one above the last message that is there.
+  MH_CHECK(guard(select_folder(handle.id)));
+  Uid highest = 0;
+  if (folder.mailbox.exists != 0) {
+    Command command("UID FETCH");
+    command.raw(" * (UID)");
+    MH_TRY([[maybe_unused]] const auto response, guard(session_->run(std::move(command), [&](Response answer) -> Status {
+      if (const auto* fetched = std::get_if<FetchResponse>(&answer); fetched != nullptr && fetched->uid)
+        highest = std::max(highest, *fetched->uid);
+      return {};
+    })));
+  }
+  return std::to_string(folder.mailbox.uidvalidity.value_or(0)) + " " + std::to_string(std::uint64_t{highest} + 1);
+}
+
+Status ImapTarget::update(const store::FolderHandle& handle, const store::Ticket& ticket, const store::Key& key,
+                          const store::MetaChange& change) {
+  MH_CHECK(flush());
+  const auto uid = uid_of(key);
+  if (!uid) {
+    tell(ticket, store::Refused{make_error(ErrorKind::message, Scope::message, "there is no message " + visible(key))});
+    return {};
+  }
+  MH_CHECK(guard(select_folder(handle.id)));
+  const auto& permanent = folders_[handle.id].mailbox.permanent_flags;
+  const auto add = writable_flags({change.add_flags, change.add_keywords, {}, {}}, permanent);
+  const auto remove = writable_flags({change.remove_flags, change.remove_keywords, {}, {}}, permanent);
+  UidSet set;
+  set.add(*uid);
+  std::vector<Command> commands;
+  for (const auto& [verb, flags] : {std::pair("+FLAGS.SILENT", &add.flags), std::pair("-FLAGS.SILENT", &remove.flags)}) {
+    if (flags->empty()) continue;
+    commands.emplace_back("UID STORE");
+    commands.back().uids(set).raw(" " + std::string(verb)).flags(*flags);
+  }
+  store::Stored stored;
+  stored.key = key;
+  stored.lost_flags = add.lost_flags;
+  stored.lost_keywords = add.lost_keywords;
+  if (!commands.empty()) {
+    MH_TRY(const auto responses, guard(session_->run_all(std::move(commands))));
+    for (const auto& response : responses) {
+      if (response.condition == Condition::ok) continue;
+      tell(ticket, store::Refused{session_->refusal(response, "change the flags of UID " + key, Scope::message)});
+      return {};
+    }
+  }
+  tell(ticket, std::move(stored));
+  return {};
+}
+
+Status ImapTarget::find_since(const store::FolderHandle& handle, std::string_view watermark,
+                              std::span<const store::Wanted> wanted, const std::function<Status(store::Match)>& sink) {
+  if (wanted.empty()) return {};
+  const Folder& folder = folders_[handle.id];
+  const auto mark = parse_mark(watermark);
+  if (!mark)
+    return make_error(ErrorKind::damage, Scope::folder,
+                      "the watermark of " + visible(handle.path.text()) + " cannot be read: \"" + visible(watermark, 40) + "\"");
+  if (epoch_of(mark->uidvalidity) != handle.epoch)
+    return make_error(ErrorKind::identity, Scope::folder,
+                      "the folder " + visible(handle.path.text()) + " was replaced by another while deliveries to it were in doubt",
+                      "look what became of it; `mailhaul verify` tells what it holds");
+  MH_CHECK(flush());
+  MH_CHECK(guard(select_folder(handle.id)));
+  // A message that came meanwhile is told of after NOOP at the latest (quirk 67).
+  UidSet candidates;
+  std::vector<Command> commands;
+  commands.emplace_back("NOOP");
+  commands.emplace_back("UID FETCH");
+  commands.back().raw(" " + std::to_string(mark->uidnext) + ":* (UID RFC822.SIZE)");
+  const bool sizes_lie = session_->quirks().sizes_lie;
+  MH_TRY(const auto responses, guard(session_->run_all(std::move(commands), [&](Response answer) -> Status {
+    const auto* fetched = std::get_if<FetchResponse>(&answer);
+    // n:* always names the last message, even an older one (durability 2.5).
+    if (fetched == nullptr || !fetched->uid || *fetched->uid < mark->uidnext) return {};
+    const bool fits = sizes_lie || !fetched->size ||
+                      std::any_of(wanted.begin(), wanted.end(), [&](const auto& one) { return one.crlf_size == *fetched->size; });
+    if (fits) candidates.add(*fetched->uid);
+    return {};
+  })));
+  // In an empty folder "n:*" is BAD for some servers (quirk 66).
+  if (responses.back().condition != Condition::ok && folder.mailbox.exists != 0)
+    return session_->refusal(responses.back(), "list what came to " + visible(handle.path.text()), Scope::folder);
+  return guard(read_bodies(*session_, candidates, [&](Uid uid, const mail::MessageFacts& facts) -> Status {
+    const bool is_wanted = std::any_of(wanted.begin(), wanted.end(), [&](const auto& one) { return one.eid == facts.eid; });
+    return is_wanted ? sink({std::to_string(uid), std::nullopt, facts.nid, facts.eid}) : Status();
+  }));
+}
+
+Status ImapTarget::flush() {
+  const auto all_left = [this] {
+    return std::all_of(sent_.begin(), sent_.end(),
+                       [this](const auto& entry) { return session_->client().departed(entry.first) == Departed::all; });
+  };
+  if (broken_) return guard(session_->turn(milliseconds(0)));
+  enqueue_group();
+  std::optional<std::chrono::steady_clock::time_point> cancelled;
+  while (!sent_.empty() || !queue_.empty()) {
+    MH_CHECK(guard(start_queued()));
+    if (!session_->services().cancel.requested() || !queue_.empty() || !all_left()) {
+      MH_CHECK(guard(session_->turn(kTurn)));
+      continue;
+    }
+    const auto now = session_->services().clock.steady();
+    if (!cancelled) cancelled = now;
+    if (now - *cancelled > kGrace) return guard(Status(interrupted()));
+    MH_CHECK(guard(session_->turn_to_the_end(milliseconds(50))));
+  }
+  // What is stored is stored: a cancelled run does not wait for the look at it.
+  if (session_->services().cancel.requested()) return guard(Status(interrupted()));
+  return guard(look_at_stored());
+}
+
+Status ImapTarget::pump(milliseconds) { return guard(session_->keep_alive()); }
+
+Status ImapTarget::on_untagged(CommandId, Response response) {
+  // What comes unasked between commands: the selected folder grows.
+  if (selected_) folders_[*selected_].mailbox.take(response);
+  return {};
+}
+
+Status ImapTarget::on_done(CommandId id, const TaggedResponse& response) {
+  const auto entry = sent_.find(id);
+  if (entry == sent_.end()) return {};
+  Group group = std::move(entry->second);
+  sent_.erase(entry);
+  sent_octets_ -= std::min(sent_octets_, group.octets);
+  if (response.condition == Condition::ok)
+    stored(std::move(group), response.code);
+  else
+    refused(std::move(group), response);
+  return {};
+}
+
+}  // namespace mailhaul::imap

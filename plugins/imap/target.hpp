@@ -1,0 +1,120 @@
+// Writes to an account: APPEND, many in flight, grouped where the server has MULTIAPPEND, each one's end told once and
+// only after the server's OK and a look at what it stored (durability 2.5).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "plugins/imap/mailbox.hpp"
+#include "plugins/imap/session.hpp"
+#include "store/store.hpp"
+
+namespace mailhaul::imap {
+
+class ImapTarget final : public store::Target, private Listener {
+ public:
+  ImapTarget(std::unique_ptr<Session> session, store::AckSink& acks);
+  ~ImapTarget() override;
+
+  [[nodiscard]] const store::Caps& caps() const override { return caps_; }
+  Status folders(const std::function<Status(store::FolderInfo)>& sink) override;
+  Result<store::FolderHandle> open_folder(const mail::FolderPath& path, mail::Role role) override;
+  Status subscribe(const store::FolderHandle& folder, bool on) override;
+  Result<std::string> watermark(const store::FolderHandle& folder) override;
+  Status submit(const store::FolderHandle& folder, const store::Ticket& ticket, mail::Message message) override;
+  Status update(const store::FolderHandle& folder, const store::Ticket& ticket, const store::Key& key,
+                const store::MetaChange& change) override;
+  Status find_since(const store::FolderHandle& folder, std::string_view watermark, std::span<const store::Wanted> wanted,
+                    const std::function<Status(store::Match)>& sink) override;
+  Status flush() override;
+  Status pump(std::chrono::milliseconds until) override;
+
+ private:
+  struct Folder {
+    std::string native;
+    store::FolderHandle handle;
+    Mailbox mailbox;
+    std::set<Uid> ours;         ///< stored by this session
+    std::uint64_t missing = 0;  ///< confirmed by the server, and not there
+  };
+  /// One message on its way.
+  struct Parcel {
+    store::Ticket ticket;
+    mail::Message message;
+    std::string octets;  ///< its CRLF form, if it is not too large for that
+    std::vector<std::string> flags;
+    std::string date;    ///< as APPEND takes it, or ""
+    bool lost_flags = false, lost_keywords = false, lost_date = false;
+    bool without_keywords = false;  ///< tried again without (quirk 48)
+  };
+  /// What one APPEND carries.
+  struct Group {
+    std::uint32_t folder = 0;
+    std::vector<Parcel> parcels;
+    std::uint64_t octets = 0;
+  };
+  /// Stored by the server's word; to be looked at before it is told.
+  struct Unseen {
+    Parcel parcel;
+    std::optional<Uid> uid;
+    bool seen = false;       ///< it is there
+    bool doubtful = false;   ///< its size is not what was sent: its content has to tell
+    store::Stored verdict;
+  };
+
+  Status on_untagged(CommandId current, Response response) override;
+  Status on_body_begin(CommandId, std::uint64_t) override { return {}; }
+  Status on_body(CommandId, Octets) override { return {}; }
+  Status on_body_end(CommandId) override { return {}; }
+  Status on_done(CommandId id, const TaggedResponse& response) override;
+
+  // target.cpp
+  Status guard(Status status);
+  template <typename T>
+  Result<T> guard(Result<T> result);
+  void break_off();
+  void tell(const store::Ticket& ticket, std::variant<store::Stored, store::Refused, store::InDoubt> verdict);
+  Status learn_folders();
+  Result<store::FolderHandle> make_handle(const mail::FolderPath& path, mail::Role role);
+  Status select_folder(std::uint32_t folder);
+
+  // append.cpp
+  Result<Parcel> wrap(const Folder& folder, const store::Ticket& ticket, mail::Message message);
+  void enqueue_group();
+  void enqueue(Group group);
+  Status start_queued();
+  Status wait_for_room();
+  [[nodiscard]] bool has_room() const;
+  void stored(Group group, const Code& code);
+  void refused(Group group, const TaggedResponse& response);
+
+  // read_back.cpp
+  Status look_at_stored();
+  Status look_at(std::uint32_t folder);
+  Status compare_content(std::deque<Unseen>& unseen);
+  void conclude(Folder& folder, std::deque<Unseen> unseen);
+
+  std::unique_ptr<Session> session_;
+  store::AckSink& acks_;
+  store::Caps caps_;
+  bool learnt_ = false, broken_ = false;
+  std::map<mail::FolderPath, std::string> there_;  ///< the account's folders: path, native
+  std::set<mail::FolderPath> containers_;          ///< those that cannot be selected
+  std::vector<Folder> folders_;
+  std::map<mail::FolderPath, std::uint32_t> opened_;
+  std::optional<std::uint32_t> selected_;
+  Group group_;                                   ///< being filled
+  std::map<CommandId, Group> sent_;
+  std::uint64_t sent_octets_ = 0;
+  std::deque<Group> queue_;                       ///< full, or parts of a refused one: to be sent when there is room
+  std::map<CommandId, Group> ended_;              ///< told when the session ended; their octets may still be referred to
+  std::map<std::uint32_t, std::deque<Unseen>> unseen_;  ///< by folder
+};
+
+}  // namespace mailhaul::imap
