@@ -86,7 +86,7 @@ Status CopyRun::prepare() {
                       (source_descriptor_->open_source == nullptr ? job_.source.text() + " cannot be read"
                                                                   : job_.target.text() + " cannot be written"));
   MH_TRY(identities_, identify(job_, *source_descriptor_, *target_descriptor_));
-  auto source = source_descriptor_->open_source(job_.source, services_, job_.source_open);
+  auto source = open_steady(*source_descriptor_, job_.source, services_, job_.source_open, options_.patience);
   if (!source.ok()) return on(Side::source, std::move(source).error());
   source_ = std::move(source).value();
 
@@ -115,7 +115,7 @@ Status CopyRun::plan_folders() {
   auto folders = collect_folders(*source_);
   if (!folders.ok()) return on(Side::source, std::move(folders).error());
   TargetNames names;
-  auto there = open_existing(*target_descriptor_, job_.target, index_services_, job_.target_open);
+  auto there = open_existing(*target_descriptor_, job_.target, index_services_, job_.target_open, options_.patience);
   if (!there.ok()) return on(Side::target, std::move(there).error());
   target_source_ = std::move(there).value();
   if (target_source_) {

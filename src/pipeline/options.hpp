@@ -9,6 +9,7 @@
 
 #include "base/clock.hpp"
 #include "mail/folder_path.hpp"
+#include "pipeline/patience.hpp"
 
 namespace mailhaul::pipeline {
 
@@ -37,6 +38,7 @@ struct JobOptions {
   Dedup dedup = Dedup::exact;
   DedupScope dedup_scope = DedupScope::folder;
   std::chrono::milliseconds settle = std::chrono::seconds(120);
+  Patience patience;  ///< with lost sessions
   bool dry_run = false;
   bool content_only = false;  ///< verify: flags and dates are not compared
 };

@@ -2,6 +2,7 @@
 #include "pipeline/places.hpp"
 
 #include "mail/sha256.hpp"
+#include "pipeline/steady_source.hpp"
 
 namespace mailhaul::pipeline {
 namespace {
@@ -33,10 +34,21 @@ Result<std::vector<store::FolderInfo>> collect_folders(store::Source& source) {
   return folders;
 }
 
-Result<std::unique_ptr<store::Source>> open_existing(const store::Descriptor& descriptor, const store::Location& location,
-                                                     store::Services& services, const store::OpenOptions& options) {
-  if (descriptor.open_source == nullptr) return std::unique_ptr<store::Source>();
+Result<std::unique_ptr<store::Source>> open_steady(const store::Descriptor& descriptor, const store::Location& location,
+                                                   store::Services& services, const store::OpenOptions& options,
+                                                   const Patience& patience) {
   auto opened = descriptor.open_source(location, services, options);
+  if (!opened.ok() || descriptor.probe == nullptr) return opened;
+  auto open = [&descriptor, &location, &services, &options] { return descriptor.open_source(location, services, options); };
+  return std::unique_ptr<store::Source>(std::make_unique<SteadySource>(std::move(opened).value(), std::move(open),
+                                                                       location.text(), patience, services));
+}
+
+Result<std::unique_ptr<store::Source>> open_existing(const store::Descriptor& descriptor, const store::Location& location,
+                                                     store::Services& services, const store::OpenOptions& options,
+                                                     const Patience& patience) {
+  if (descriptor.open_source == nullptr) return std::unique_ptr<store::Source>();
+  auto opened = open_steady(descriptor, location, services, options, patience);
   if (opened.ok()) return opened;
   // `usage`: it holds nothing that can be read, like an empty directory, or one whose making was cut off. Whether it may
   // become a target is for open_target to say.

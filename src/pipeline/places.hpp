@@ -9,6 +9,7 @@
 #include "ledger/ledger.hpp"
 #include "ledger/place.hpp"
 #include "pipeline/jobs.hpp"
+#include "pipeline/patience.hpp"
 #include "pipeline/report.hpp"
 
 namespace mailhaul::pipeline {
@@ -28,11 +29,20 @@ struct Identities {
 /// All folders of a place, in its order.
 [[nodiscard]] Result<std::vector<store::FolderInfo>> collect_folders(store::Source& source);
 
-/// The target read as a source, if it is there: nullptr when it is not. `spool`: where its messages go.
+/// A place read as a source. Where there is a server, it outlives its sessions (SteadySource); a place without one has no
+/// session to lose, and is spared the bookkeeping. All arguments outlive what is returned.
+[[nodiscard]] Result<std::unique_ptr<store::Source>> open_steady(const store::Descriptor& descriptor,
+                                                                 const store::Location& location,
+                                                                 store::Services& services,
+                                                                 const store::OpenOptions& options,
+                                                                 const Patience& patience);
+
+/// The target read as a source, if it is there: nullptr when it is not. Else as open_steady().
 [[nodiscard]] Result<std::unique_ptr<store::Source>> open_existing(const store::Descriptor& descriptor,
                                                                    const store::Location& location,
                                                                    store::Services& services,
-                                                                   const store::OpenOptions& options);
+                                                                   const store::OpenOptions& options,
+                                                                   const Patience& patience);
 
 /// Digest by which loose twins are found, as the options say; nullopt when they are not, or the message has no such thing.
 [[nodiscard]] std::optional<Digest> loose_key_of(const mail::MessageFacts& facts, Dedup dedup);

@@ -88,10 +88,10 @@ Status VerifyRun::open() {
     return make_error(ErrorKind::unsupported, Scope::run,
                       (source->open_source == nullptr ? job_.source : job_.target).text() + " cannot be read");
   MH_TRY(const Identities identities, identify(job_, *source, *target));
-  auto opened = source->open_source(job_.source, services_, job_.source_open);
+  auto opened = open_steady(*source, job_.source, services_, job_.source_open, job_.options.patience);
   if (!opened.ok()) return on(Side::source, std::move(opened).error());
   source_ = std::move(opened).value();
-  opened = target->open_source(job_.target, services_, job_.target_open);
+  opened = open_steady(*target, job_.target, services_, job_.target_open, job_.options.patience);
   if (!opened.ok()) return on(Side::target, std::move(opened).error());
   target_ = std::move(opened).value();
 
@@ -292,7 +292,7 @@ Status list_all(const Job& job, store::Services& services, const std::function<v
   MH_TRY(const auto* descriptor, job.registry.find(job.source));
   if (descriptor->open_source == nullptr)
     return make_error(ErrorKind::unsupported, Scope::run, job.source.text() + " cannot be read");
-  MH_TRY(auto source, descriptor->open_source(job.source, services, job.source_open));
+  MH_TRY(auto source, open_steady(*descriptor, job.source, services, job.source_open, job.options.patience));
   MH_TRY(const auto folders, collect_folders(*source));
   Job own{job.registry, services, job.facts_spool, job.source, job.target, job.source_open, job.target_open, job.options, job.ledger_directory,
           job.ledger_file};

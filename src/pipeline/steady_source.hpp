@@ -1,0 +1,53 @@
+// A source that outlives its sessions: a store's Source dies with its connection, this one opens another and goes on
+// where the last one ended, so that whoever reads hears each message once and never of the loss.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "pipeline/patience.hpp"
+#include "store/store.hpp"
+
+namespace mailhaul::pipeline {
+
+/// One thread at a time, like every Source. Whether the folders are still the same after a loss is checked by the new
+/// session: every call names the epoch.
+class SteadySource final : public store::Source {
+ public:
+  using Open = std::function<Result<std::unique_ptr<store::Source>>()>;
+  /// `opened` may be null: then the first call opens, and its failure is final (only a loss is worth patience).
+  /// `place` is for notes. `open` and `services` outlive this.
+  SteadySource(std::unique_ptr<store::Source> opened, Open open, std::string place, Patience patience,
+               store::Services& services);
+
+  /// Of the first session; nothing is claimed before it is open.
+  [[nodiscard]] const store::Caps& caps() const override { return caps_; }
+  Status folders(const std::function<Status(store::FolderInfo)>& sink) override;
+  /// ListEnd is that of the session in which the listing ended.
+  Result<store::ListEnd> list(const store::FolderInfo& folder, std::optional<std::string> since,
+                              store::ItemSink& sink) override;
+  Status describe(const store::FolderInfo& folder, std::span<const store::Key> keys, store::ItemSink& sink) override;
+  /// A message at which sessions die without any progress is asked for alone, and fails when it kills that one too.
+  Status fetch(const store::NextBatch& next, store::FetchSink& sink) override;
+  /// A session that is found dead here is opened again when it is needed.
+  Status pump(std::chrono::milliseconds until) override;
+
+ private:
+  /// Runs `call` on one session after the other until it ends otherwise than by a loss, or brings nothing too often.
+  Status steadily(const std::function<Status(store::Source&)>& call);
+  Status reopen();
+  void note_loss(const Error& why);
+
+  std::unique_ptr<store::Source> source_;
+  const Open open_;
+  const std::string place_;
+  store::Services& services_;
+  BackOff back_off_;
+  store::Caps caps_;
+  bool opened_ = false;
+  bool caller_failed_ = false;  ///< the Error comes from the sink of the present call
+  unsigned losses_ = 0;
+};
+
+}  // namespace mailhaul::pipeline
