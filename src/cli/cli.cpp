@@ -7,9 +7,11 @@
 #include <variant>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/strings.hpp"
 #include "cli/arguments.hpp"
 #include "cli/frame.hpp"
+#include "cli/passwords.hpp"
 #include "cli/process.hpp"
 #include "cli/report_json.hpp"
 #include "cli/terminal.hpp"
@@ -46,17 +48,20 @@ int refuse_exception(Terminal& terminal, const Arguments& arguments, const std::
 int run_command(Frame& frame, const CommandLine& line) {
   if (const auto* help = std::get_if<HelpOptions>(&line.command)) return run_help_command(frame, *help);
   if (const auto* ls = std::get_if<LsOptions>(&line.command)) return run_ls_command(frame, *ls);
+  if (const auto* probe = std::get_if<ProbeOptions>(&line.command)) return run_probe_command(frame, *probe);
   if (const auto* copy = std::get_if<CopyOptions>(&line.command)) return run_copy_command(frame, *copy);
   if (const auto* verify = std::get_if<VerifyOptions>(&line.command)) return run_verify_command(frame, *verify);
   return run_version_command(frame);
 }
 
-int run_line(Terminal& terminal, const Environment& environment, const Arguments& arguments) {
+int run_line(Terminal& terminal, const Environment& environment, const Arguments& arguments,
+             EnvironmentPasswords& passwords) {
   const auto line = parse_command_line(arguments);
   if (!line.ok()) return refuse(terminal, arguments, line.error());
   CancelToken cancel;
   const StopSignals signals(cancel);
-  Frame frame{terminal, environment, line->global, cancel};
+  const SystemClock clock;
+  Frame frame{terminal, environment, line->global, cancel, clock, passwords};
   return run_command(frame, *line);
 }
 
@@ -66,12 +71,13 @@ int run(int argc, char** argv) {
   const auto ready = set_up_process();
   const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
   for (int i = 1; i < argc; ++i) hide_passwords(argv[i]);
+  auto passwords = take_environment_passwords();
   const auto environment = system_environment();
   const auto arguments = scan_arguments(words);
   Terminal terminal(look_of(environment, arguments.no_color));
   if (!ready.ok()) return refuse(terminal, arguments, ready.error());
   try {
-    return run_line(terminal, environment, arguments);
+    return run_line(terminal, environment, arguments, passwords);
   } catch (const std::bad_alloc&) {
     return refuse_exception(terminal, arguments, "there is no memory left");
   } catch (const std::exception& failure) {

@@ -32,6 +32,19 @@ pipeline::Report failed_report(const std::string& command, const std::string& so
   return report;
 }
 
+namespace {
+
+/// The end of every report: what stdout did not take, and the error of the run.
+int finish_report(Frame& frame, const pipeline::Report& report) {
+  const auto written = frame.terminal.finish();
+  if (report.error) frame.terminal.error(*report.error);
+  if (written.ok()) return report.exit;
+  frame.terminal.error(written.error());
+  return pipeline::worse_exit(report.exit, pipeline::exit_code(written.error(), pipeline::Side::none));
+}
+
+}  // namespace
+
 int show_report(Frame& frame, const pipeline::Report& report, const std::vector<pipeline::FolderSummary>& folders) {
   if (frame.global.json) {
     frame.terminal.machine(report_json(report, folders));
@@ -40,11 +53,16 @@ int show_report(Frame& frame, const pipeline::Report& report, const std::vector<
   } else if (!frame.global.quiet || report.exit != 0) {
     frame.terminal.out(report_text(report, frame.global.verbose ? Detail::verbose : Detail::normal));
   }
-  const auto written = frame.terminal.finish();
-  if (report.error) frame.terminal.error(*report.error);
-  if (written.ok()) return report.exit;
-  frame.terminal.error(written.error());
-  return pipeline::worse_exit(report.exit, pipeline::exit_code(written.error(), pipeline::Side::none));
+  return finish_report(frame, report);
+}
+
+int show_probe(Frame& frame, const pipeline::Report& report, const store::Probe& probe) {
+  if (frame.global.json) {
+    frame.terminal.machine(probe_json(report, probe));
+  } else if (!report.error) {
+    frame.terminal.out(probe_text(report.source, probe));
+  }
+  return finish_report(frame, report);
 }
 
 }  // namespace mailhaul::cli

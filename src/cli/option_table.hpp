@@ -16,8 +16,9 @@ enum Commands : unsigned {
   kLs = 4,
   kVersion = 8,
   kHelp = 16,
+  kProbe = 32,
   kRuns = kCopy | kVerify,
-  kPlaces = kRuns | kLs,
+  kPlaces = kRuns | kLs | kProbe,
   kAll = kPlaces | kVersion | kHelp
 };
 

@@ -31,10 +31,12 @@ Result<Values> store_values(const Arguments& arguments) {
     auto add = options.add_options();
     for (const auto& spec : all_options()) {
       if (spec.commands == kNone) continue;
+      // cxxopts takes a name of one character for a letter.
+      const std::string name = spec.name.empty() ? std::string(1, spec.letter) : std::string(spec.name);
       if (spec.takes_value()) {
-        add(std::string(spec.name), "", cxxopts::value<std::vector<std::string>>());
+        add(name, "", cxxopts::value<std::vector<std::string>>());
       } else {
-        add(std::string(spec.name), "");
+        add(name, "");
       }
     }
     add("words", "", cxxopts::value<std::vector<std::string>>());
@@ -42,7 +44,7 @@ Result<Values> store_values(const Arguments& arguments) {
 
     std::vector<std::string> line{"mailhaul"};
     for (const auto& [option, value] : arguments.given) {
-      line.push_back("--" + std::string(option->name));
+      line.push_back(option->spelled());
       if (option->takes_value()) line.push_back(value);
     }
     line.emplace_back("--");
@@ -135,7 +137,7 @@ Status set_run(const Values& values, RunOptions& run) {
   MH_CHECK(set_rules(values, run.job.rules));
   MH_CHECK(set_word(values, "dedup", kDedup, run.job.dedup));
   MH_CHECK(set_word(values, "dedup-scope", kScope, run.job.dedup_scope));
-  MH_CHECK(set_word(values, "mbox-dialect", kDialect, run.open.mbox_dialect));
+  MH_CHECK(set_word(values, "mbox-dialect", kDialect, run.mbox_dialect));
   if (const auto text = last_of(values, "settle")) {
     const auto settle = parse_duration(*text);
     if (!settle) return bad_value("settle", *text, "a duration is 120s, 2m, 500ms or 0");
@@ -152,12 +154,54 @@ Status set_run(const Values& values, RunOptions& run) {
   return {};
 }
 
+/// `side`: "source" or "target".
+AccessOptions access_of(const Values& values, const std::string& side) {
+  AccessOptions access;
+  access.password_command = last_of(values, side + "-password-command").value_or("");
+  access.password_file = last_of(values, side + "-password-file").value_or("");
+  access.ca_file = last_of(values, side + "-ca").value_or("");
+  access.allow_plaintext = values.count("allow-plaintext") != 0;
+  return access;
+}
+
+Status set_global(const Values& values, GlobalOptions& global) {
+  global.json = values.count("json") != 0;
+  global.quiet = values.count("quiet") != 0;
+  global.verbose = values.count("verbose") != 0;
+  global.no_color = values.count("no-color") != 0;
+  global.ledger = last_of(values, "ledger").value_or("");
+  global.trace = last_of(values, "trace").value_or("");
+  if (const auto text = last_of(values, "timeout")) {
+    const auto timeout = parse_duration(*text);
+    if (!timeout || timeout->count() == 0) return bad_value("timeout", *text, "a duration is 60s, 2m or 500ms");
+    global.timeout = *timeout;
+  }
+  if (values.count("4") != 0 && values.count("6") != 0) {
+    return make_error(ErrorKind::usage, Scope::run, "-4 and -6 exclude each other",
+                      "without either, both kinds of addresses are tried");
+  }
+  if (values.count("4") != 0) global.family = AddressFamily::ipv4;
+  if (values.count("6") != 0) global.family = AddressFamily::ipv6;
+  return {};
+}
+
+template <typename T>
+Result<CommandLine> with_place(const Values& values, const std::vector<std::string>& words, CommandLine line) {
+  T options;
+  options.location = words.at(0);  // check_arguments() has counted them
+  options.access = access_of(values, "source");
+  line.command = std::move(options);
+  return line;
+}
+
 template <typename T>
 Result<CommandLine> with_run(const Values& values, const std::vector<std::string>& words, CommandLine line) {
   T options;
   MH_CHECK(set_run(values, options));
   options.source = words.at(0);  // check_arguments() has counted them
   options.target = words.at(1);
+  options.source_access = access_of(values, "source");
+  options.target_access = access_of(values, "target");
   line.command = std::move(options);
   return line;
 }
@@ -168,11 +212,7 @@ Result<CommandLine> parse_command_line(const Arguments& arguments) {
   MH_CHECK(check_arguments(arguments));
   MH_TRY(const Values values, store_values(arguments));
   CommandLine line;
-  line.global.json = values.count("json") != 0;
-  line.global.quiet = values.count("quiet") != 0;
-  line.global.verbose = values.count("verbose") != 0;
-  line.global.no_color = values.count("no-color") != 0;
-  line.global.ledger = last_of(values, "ledger").value_or("");
+  MH_CHECK(set_global(values, line.global));
   const auto words = all_of(values, "words");
   const auto* command = find_command(arguments.command);
   const unsigned bit = command == nullptr ? kNone : command->bit;
@@ -183,7 +223,9 @@ Result<CommandLine> parse_command_line(const Arguments& arguments) {
   } else if (arguments.version || bit == kVersion) {
     line.command = VersionOptions{};
   } else if (bit == kLs) {
-    line.command = LsOptions{words.at(0)};
+    return with_place<LsOptions>(values, words, std::move(line));
+  } else if (bit == kProbe) {
+    return with_place<ProbeOptions>(values, words, std::move(line));
   } else if (bit == kVerify) {
     return with_run<VerifyOptions>(values, words, std::move(line));
   } else {

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <malloc.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -73,6 +75,12 @@ Status set_up_process() {
   ::umask(077);
   set_handler(SIGPIPE, SIG_IGN);
   set_handler(SIGXFSZ, SIG_IGN);
+  // Inherited as ignored, it would make the system forget how a password command ended.
+  set_handler(SIGCHLD, SIG_DFL);
+  // Passwords lie in our memory: no core file shall hold them, and no other process of this user shall look at them.
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   // Two arenas are enough for one thread a connection, and message buffers go back to the system when they are freed
   // (performance: budget + 24 MiB). glibc would raise its mmap threshold by itself otherwise.
   ::mallopt(M_ARENA_MAX, 2);

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "base/checked.hpp"
 #include "base/strings.hpp"
 
 namespace mailhaul::cli {
@@ -146,6 +147,31 @@ std::string report_json(const pipeline::Report& report, const std::vector<pipeli
     json.set("lost_metadata", lost.number("flags", report.counts.lost_flags).object());
   }
   add_failures(json, report.failures);
+  add_notes(json, report);
+  if (report.error) add_error(json, *report.error);
+  return json.line();
+}
+
+std::string probe_json(const pipeline::Report& report, const store::Probe& probe) {
+  const auto texts = [](const std::vector<std::string>& list) {
+    auto array = new_array();
+    for (const auto& text : list) array->add(to_valid_utf8(text));
+    return array;
+  };
+  Json json;
+  json.text("command", report.command).text("source", report.source).text("greeting", probe.greeting);
+  json.set("capabilities", texts(probe.capabilities)).text("tls", probe.tls).text("login", probe.login);
+  Json limits;
+  for (const auto& [name, value] : probe.limits) {
+    const auto number = parse_uint(value);
+    if (number && std::to_string(*number) == value) {
+      limits.number(name.c_str(), *number);
+    } else {
+      limits.text(name.c_str(), value);
+    }
+  }
+  json.set("limits", limits.object()).set("quirks", texts(probe.quirks));
+  add_ending(json, report);
   add_notes(json, report);
   if (report.error) add_error(json, *report.error);
   return json.line();

@@ -205,4 +205,39 @@ std::string folders_text(const std::vector<pipeline::FolderSummary>& folders) {
   return out;
 }
 
+std::string probe_text(const std::string& source, const store::Probe& probe) {
+  constexpr std::size_t kIndent = 16, kWidth = 80;
+  std::string out = visible(source) + "\n\n";
+  const auto row = [&](const std::string& name, const std::string& text) {
+    out += left("  " + name, kIndent) + text + "\n";
+  };
+  row("greeting", visible(probe.greeting));
+  row("tls", visible(probe.tls));
+  row("login", visible(probe.login));
+  std::string name = "capabilities", line;
+  for (const auto& capability : probe.capabilities) {
+    const auto word = visible(capability, 60);
+    if (!line.empty() && kIndent + columns(line) + 1 + columns(word) > kWidth) {
+      row(name, line);
+      name.clear();
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  row(name, line.empty() ? "none" : line);
+  name = "limits";
+  for (const auto& [limit, value] : probe.limits) {
+    row(name, visible(limit, 60) + " " + visible(value, 60));
+    name.clear();
+  }
+  if (probe.limits.empty()) row(name, "none announced");
+  name = "quirks";
+  for (const auto& quirk : probe.quirks) {
+    row(name, visible(quirk, kLongLine));
+    name.clear();
+  }
+  if (probe.quirks.empty()) row(name, "none known");
+  return out;
+}
+
 }  // namespace mailhaul::cli

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "pipeline/report.hpp"
+#include "store/registry.hpp"
 
 namespace mailhaul::cli {
 
@@ -16,5 +17,8 @@ enum class Detail { normal, verbose };
 [[nodiscard]] std::string report_text(const pipeline::Report& report, Detail detail);
 /// The folders of `ls` as a table with a total.
 [[nodiscard]] std::string folders_text(const std::vector<pipeline::FolderSummary>& folders);
+
+/// What `probe` found, for people.
+[[nodiscard]] std::string probe_text(const std::string& source, const store::Probe& probe);
 
 }  // namespace mailhaul::cli

@@ -72,7 +72,7 @@ std::string escape_non_ascii(std::string_view text) {
 
 Environment system_environment() {
   return [](const char* name) -> std::optional<std::string> {
-    const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody changes the environment
+    const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody changes it once there are threads
     if (value == nullptr) return std::nullopt;
     return std::string(value);
   };

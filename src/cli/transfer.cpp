@@ -4,7 +4,7 @@
 #include <optional>
 #include <utility>
 
-#include "base/clock.hpp"
+#include "cli/accounts.hpp"
 #include "cli/outcomes.hpp"
 #include "cli/process.hpp"
 #include "cli/progress.hpp"
@@ -32,15 +32,20 @@ class Listener final : public pipeline::Observer {
 /// What is known and open before a run begins.
 struct Prepared {
   store::Location source, target;
+  store::OpenOptions source_open, target_open;
   std::unique_ptr<OutcomesFile> outcomes;
   StatePlaces state;
 };
 
 Result<Prepared> prepare(Frame& frame, const RunOptions& options, const store::Registry& registry,
-                         files::FileSystem& fs, StateUse use) {
+                         files::FileSystem& fs, Accounts& accounts, StateUse use) {
   Prepared prepared;
   MH_TRY(prepared.source, read_location(frame, registry, options.source));
   MH_TRY(prepared.target, read_location(frame, registry, options.target));
+  prepared.source_open.mbox_dialect = prepared.target_open.mbox_dialect = options.mbox_dialect;
+  MH_TRY(prepared.source_open.access, accounts.enter("source", options.source_access, prepared.source, fs));
+  MH_TRY(prepared.target_open.access, accounts.enter("target", options.target_access, prepared.target, fs));
+  MH_CHECK(accounts.open_trace(fs));
   if (!options.outcomes.empty()) {
     MH_TRY(prepared.outcomes, OutcomesFile::open(fs, options.outcomes));
   }
@@ -48,45 +53,42 @@ Result<Prepared> prepare(Frame& frame, const RunOptions& options, const store::R
   return prepared;
 }
 
-Warnings::Show warnings_to_show(const GlobalOptions& global) {
-  if (global.quiet) return Warnings::Show::nothing;
-  return global.verbose ? Warnings::Show::everything : Warnings::Show::warnings;
-}
-
 }  // namespace
 
 int run_transfer(Frame& frame, const RunOptions& options, const Transfer& transfer) {
   const auto registry = built_in_stores();
   const auto fs = files::make_real_file_system();
-  auto prepared = prepare(frame, options, registry, *fs, transfer.state);
+  Accounts accounts(frame);
+  auto prepared = prepare(frame, options, registry, *fs, accounts, transfer.state);
   if (!prepared.ok()) {
     auto report = failed_report(transfer.command, options.source, options.target, prepared.error());
     report.dry_run = options.job.dry_run;
     return show_report(frame, report);
   }
-  const SystemClock clock;
   SystemRandom random;
   files::MemoryBudget budget(options.memory);
   const mail::ScanOptions scan{.mail_key = options.job.dedup == pipeline::Dedup::mail};
   files::Spool spool(prepared->state.spool_directory, budget, scan);
   files::Spool facts_spool(prepared->state.spool_directory, budget, scan, files::Keep::facts);
   Warnings warnings(frame.terminal, warnings_to_show(frame.global));
-  store::Services services{clock, *fs, spool, frame.cancel, warnings, random};
+  store::Services services{frame.clock, *fs, spool, frame.cancel, warnings, random};
+  accounts.give_to(services);
   const pipeline::Job job{.registry = registry,
                           .services = services,
                           .facts_spool = facts_spool,
                           .source = std::move(prepared->source),
                           .target = std::move(prepared->target),
-                          .source_open = options.open,
-                          .target_open = options.open,
+                          .source_open = std::move(prepared->source_open),
+                          .target_open = std::move(prepared->target_open),
                           .options = options.job,
                           .ledger_directory = prepared->state.ledger_directory,
                           .ledger_file = prepared->state.ledger_file};
-  ProgressView view(frame.terminal, clock, frame.global.quiet);
+  ProgressView view(frame.terminal, frame.clock, frame.global.quiet);
   Listener listener(view, prepared->outcomes.get());
   auto report = transfer.run(job, listener);
   view.finish();
   warnings.finish();
+  accounts.finish();
   if (prepared->outcomes) {
     if (auto closed = prepared->outcomes->close(); !closed.ok()) {
       report.exit = pipeline::worse_exit(report.exit, pipeline::exit_code(closed.error(), pipeline::Side::none));

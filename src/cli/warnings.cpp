@@ -13,6 +13,11 @@ constexpr std::size_t kLongLine = 400;
 
 }  // namespace
 
+Warnings::Show warnings_to_show(const GlobalOptions& global) {
+  if (global.quiet) return Warnings::Show::nothing;
+  return global.verbose ? Warnings::Show::everything : Warnings::Show::warnings;
+}
+
 void Warnings::note(const store::Note& note) {
   const bool info = note.weight == store::Note::Weight::info;
   if (show_ == Show::nothing || (info && show_ == Show::warnings)) return;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <mutex>
 
+#include "cli/options.hpp"
 #include "cli/terminal.hpp"
 #include "store/services.hpp"
 
@@ -24,5 +25,8 @@ class Warnings final : public store::Events {
   std::mutex mutex_;
   std::size_t seen_ = 0;
 };
+
+/// By `-q` and `-v`.
+[[nodiscard]] Warnings::Show warnings_to_show(const GlobalOptions& global);
 
 }  // namespace mailhaul::cli
