@@ -58,8 +58,6 @@ install_missing() {
 build() {
   local options=("-DMAILHAUL_CORPORA=$corpora") targets=(all)
   command -v ccache >/dev/null && options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-  # Instrumented code compiles three times as fast at -O1, and its stacks are easier to read.
-  [[ $1 != *san ]] || options+=("-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1")
   say "building preset $1"
   cmake --preset "$1" "${options[@]}" >"build/$1.configure.log" 2>&1 || { cat "build/$1.configure.log"; return 1; }
   [[ -z $programs ]] || mapfile -t targets < <(ninja -C "build/$1" -t targets all | sed -nE "s/^($programs): phony.*/\\1/p")
