@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "conformance/bench.hpp"
+#include "sanitizers.hpp"
 
 namespace mailhaul::conformance {
 
@@ -11,25 +12,10 @@ constexpr std::uint64_t kMiB = 1U << 20U;
 // The promise of a whole run is 64 MiB and 24 MiB (durability.md 2.11); a target alone must do with the first.
 constexpr std::uint64_t kCeiling = 64 * kMiB;
 
-/// Address sanitizer keeps freed memory back, so that a process's peak says nothing there.
-constexpr bool memory_can_be_measured() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-  return false;
-#else
-  return true;
-#endif
-#else
-  return true;
-#endif
-}
-
 /// Growth of the process's peak over a piece of work; nullopt where it cannot be measured.
 class PeakGrowth {
  public:
-  PeakGrowth() : able_(memory_can_be_measured() && reset_peak_memory()), before_(peak_memory().value_or(0)) {}
+  PeakGrowth() : able_(!kSanitized && reset_peak_memory()), before_(peak_memory().value_or(0)) {}
   [[nodiscard]] std::optional<std::uint64_t> octets() const {
     const auto now = peak_memory();
     if (!able_ || !now) return std::nullopt;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mail/sha256.hpp"
+#include "sanitizers.hpp"
 #include "unit/files/support.hpp"
 
 namespace mailhaul::files {
@@ -187,9 +188,7 @@ TEST(Spool, Writers_of_many_threads_share_one_budget) {
 }
 
 TEST(Spool, Gives_memory_back_to_the_system) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "a sanitizer keeps freed memory on purpose";
-#else
+  if (kSanitized) GTEST_SKIP() << "a sanitizer keeps freed memory on purpose";
   TempDir directory;
   constexpr std::uint64_t kLimit = 32 << 20;
   MemoryBudget budget(kLimit);
@@ -203,7 +202,6 @@ TEST(Spool, Gives_memory_back_to_the_system) {
   EXPECT_LE(resident_octets(), before + kLimit + (8U << 20)) << "the process stays near the budget";
   window.clear();
   EXPECT_LE(resident_octets(), before + (12U << 20)) << "and shrinks when the messages are gone";
-#endif
 }
 
 TEST(Spool, Says_for_the_whole_run_that_its_directory_is_gone) {
