@@ -77,7 +77,7 @@ Status Fetcher::ask(const store::FolderInfo& folder, std::vector<store::Item> it
 Status Fetcher::open_folder(const store::FolderInfo& folder) {
   if (!openings_.empty() && openings_.back().folder == &folder) return {};
   MH_TRY(const CommandId id, session_.start(examine(folder.path.native, /*condstore=*/false)));
-  openings_.push_back({&folder, {}, std::nullopt});
+  openings_.push_back({&folder, {}, std::nullopt, {}});
   Asked asked;
   asked.folder = &folder;
   asked.opens = true;
@@ -127,12 +127,24 @@ Status Fetcher::on_untagged(CommandId current, Response response) {
     return {};
   }
   if (const auto* search = std::get_if<SearchResponse>(&response)) {
-    asked.searched_there = !search->numbers.empty();
+    for (auto& [id, one] : asked_) {
+      if (one.stage != Stage::search || one.opening != asked.opening || one.open.empty()) continue;
+      one.searched_there = one.searched_there || search->numbers.contains(one.open.begin()->first);
+    }
     return {};
   }
   const auto* fetched = std::get_if<FetchResponse>(&response);
   if (fetched == nullptr || opening.error) return {};
-  return take(asked, *fetched);
+  return take(asked.opening, *fetched);
+}
+
+/// Dovecot works on the next FETCH while the output of the last one waits, so the UID alone tells whose answer it is.
+/// Another EXAMINE it does not begin before all of them are done (RFC 9051 5.5).
+Fetcher::Asked* Fetcher::asked_for(std::size_t opening, Uid uid) {
+  for (auto& [id, asked] : asked_) {
+    if (asked.opening == opening && asked.open.count(uid) != 0) return &asked;
+  }
+  return nullptr;
 }
 
 Status Fetcher::on_body_begin(CommandId current, std::uint64_t) {
@@ -153,21 +165,22 @@ Status Fetcher::on_body_end(CommandId) {
   return {};
 }
 
-Status Fetcher::take(Asked& asked, const FetchResponse& fetched) {
+Status Fetcher::take(std::size_t opening, const FetchResponse& fetched) {
   const mail::ContentPtr body = std::move(body_);
   body_.reset();
   if (!fetched.uid) {
     if (!body) return {};  // a change of flags
     return session_.nonsense("delivered a message without its UID");
   }
-  const auto entry = asked.open.find(*fetched.uid);
-  if (entry == asked.open.end()) {
+  Asked* const asked = asked_for(opening, *fetched.uid);
+  if (asked == nullptr) {
     // bad-input 35: a UID that was not asked for, or the same once more. The first whole one counts.
-    if (body && asked.ended.contains(*fetched.uid))
-      session_.services().events.note({store::Note::Weight::warning, asked.folder->path.text(),
+    if (body && openings_[opening].ended.contains(*fetched.uid))
+      session_.services().events.note({store::Note::Weight::warning, openings_[opening].folder->path.text(),
                                        "the server delivered UID " + std::to_string(*fetched.uid) + " twice"});
     return {};
   }
+  const auto entry = asked->open.find(*fetched.uid);
   Wanted& wanted = entry->second;
   const bool should_have_octets = wanted.item.size.value_or(0) != 0;
   if (!body || (body->size() == 0 && should_have_octets)) {
@@ -180,9 +193,9 @@ Status Fetcher::take(Asked& asked, const FetchResponse& fetched) {
   if (!message.meta.received) message.meta.received = mail::received_or_fallback(body->facts());
   if (session_.services().cancel.requested()) return interrupted();
   const store::Item item = std::move(wanted.item);
-  asked.open.erase(entry);
-  asked.ended.add(*fetched.uid);
-  return sink_.on_message(*asked.folder, item, std::move(message));
+  asked->open.erase(entry);
+  openings_[opening].ended.add(*fetched.uid);
+  return sink_.on_message(*asked->folder, item, std::move(message));
 }
 
 Status Fetcher::on_done(CommandId id, const TaggedResponse& response) {

@@ -35,7 +35,6 @@ class Fetcher final : public Listener {
     bool opens = false;  ///< EXAMINE
     Stage stage = Stage::together;
     std::map<Uid, Wanted> open;  ///< not yet ended
-    UidSet ended;
     bool searched_there = false;
     std::uint64_t octets = 0;    ///< as the listing had it: a hint
     std::size_t opening = 0;     ///< which of openings_ it belongs to
@@ -51,6 +50,7 @@ class Fetcher final : public Listener {
     const store::FolderInfo* folder = nullptr;
     Mailbox mailbox;
     std::optional<Error> error;
+    UidSet ended;
   };
 
   Status on_untagged(CommandId current, Response response) override;
@@ -63,7 +63,8 @@ class Fetcher final : public Listener {
   Status ask(const store::FolderInfo& folder, std::vector<store::Item> items);
   Status send(const store::FolderInfo& folder, Stage stage, std::map<Uid, Wanted> wanted, std::uint64_t octets);
   Status open_folder(const store::FolderInfo& folder);
-  Status take(Asked& asked, const FetchResponse& fetched);
+  Asked* asked_for(std::size_t opening, Uid uid);
+  Status take(std::size_t opening, const FetchResponse& fetched);
   Status end_of(Asked asked, const TaggedResponse& response);
   Status end_of_opening(Asked& asked, const TaggedResponse& response);
   Status try_again(Asked& asked, std::map<Uid, Wanted> left);
