@@ -38,11 +38,14 @@ Result<ImapTarget::Parcel> ImapTarget::wrap(const Folder& folder, const store::T
     return make_error(ErrorKind::message, Scope::message, what, hint);
   };
   // Dovecot stores NUL as another octet and says OK; Gmail hangs up; RFC 9051 4.3 forbids it.
-  if (facts.has_nul) return refuse("it holds a NUL octet, which IMAP cannot carry", "keep this message in a Maildir or an mbox");
+  if (facts.has_nul)
+    return refuse("it holds a NUL octet, which IMAP cannot carry", "keep this message in a Maildir or an mbox");
   // A literal of 0 octets cancels a MULTIAPPEND (RFC 3502), and no server stores one.
-  if (facts.size == 0) return refuse("it has no octets, which IMAP cannot store", "keep this message in a Maildir or an mbox");
+  if (facts.size == 0)
+    return refuse("it has no octets, which IMAP cannot store", "keep this message in a Maildir or an mbox");
   if (caps_.max_octets && facts.crlf_size > *caps_.max_octets)
-    return refuse("it has " + human_octets(facts.crlf_size) + ", the account takes " + human_octets(*caps_.max_octets) + " at most",
+    return refuse("it has " + human_octets(facts.crlf_size) + ", the account takes " + human_octets(*caps_.max_octets) +
+                      " at most",
                   "keep this message in a Maildir or an mbox");
   Parcel parcel;
   parcel.ticket = ticket;
@@ -146,7 +149,10 @@ Status ImapTarget::start_queued() {
 void ImapTarget::stored(Group group, const Code& code) {
   Folder& folder = folders_[group.folder];
   // bad-input 49: a set that does not fit is no proof of anything; the look at the folder will tell.
-  const bool told = code.is("APPENDUID") && code.uids.size() == group.parcels.size() && code.number == folder.mailbox.uidvalidity;
+  const bool told =
+      code.is("APPENDUID") && code.uids.size() == group.parcels.size() && code.number == folder.mailbox.uidvalidity;
+  // Another UIDVALIDITY: the folder was replaced under us. Opening it again for the look will show that.
+  if (code.is("APPENDUID") && code.number != folder.mailbox.uidvalidity) selected_.reset();
   auto& unseen = unseen_[group.folder];
   for (std::size_t i = 0; i < group.parcels.size(); ++i) {
     Unseen one;
@@ -159,7 +165,7 @@ void ImapTarget::stored(Group group, const Code& code) {
     if (told) {
       one.uid = code.uids[i];
       one.verdict.key = std::to_string(*one.uid);
-      folder.ours.insert(*one.uid);
+      folder.ours.add(*one.uid);
     }
     unseen.push_back(std::move(one));
   }
@@ -184,7 +190,8 @@ void ImapTarget::refused(Group group, const TaggedResponse& response) {
     return;
   }
   for (auto& parcel : group.parcels) {
-    const bool has_keywords = std::any_of(parcel.flags.begin(), parcel.flags.end(), [](const auto& flag) { return flag[0] != '\\'; });
+    const bool has_keywords =
+        std::any_of(parcel.flags.begin(), parcel.flags.end(), [](const auto& flag) { return flag[0] != '\\'; });
     if (!for_all && has_keywords && !parcel.without_keywords && !response.code.is("TOOBIG")) {
       // Zimbra refuses a message for a keyword that it announced (quirk 48).
       std::erase_if(parcel.flags, [](const auto& flag) { return flag[0] != '\\'; });

@@ -185,7 +185,8 @@ Status Fetcher::take(std::size_t opening, const FetchResponse& fetched) {
   const bool should_have_octets = wanted.item.size.value_or(0) != 0;
   if (!body || (body->size() == 0 && should_have_octets)) {
     if (fetched.body == FetchResponse::Body::none) return {};  // flags alone; the body may still come
-    wanted.why = make_error(ErrorKind::message, Scope::message, "the server offers UID " + wanted.item.key + " but gives no text");
+    wanted.why = make_error(ErrorKind::message, Scope::message,
+                            "the server offers UID " + wanted.item.key + " but gives no text");
     return {};
   }
   mail::Message message{body, meta_of(fetched)};

@@ -1,5 +1,5 @@
-// Fetching messages: many commands in flight over many folders, each message spooled while it arrives, each one's end told
-// exactly once.
+// Fetching messages: many commands in flight over many folders, each message spooled while it arrives, each one's end
+// told exactly once.
 #pragma once
 
 #include <deque>
@@ -36,8 +36,8 @@ class Fetcher final : public Listener {
     Stage stage = Stage::together;
     std::map<Uid, Wanted> open;  ///< not yet ended
     bool searched_there = false;
-    std::uint64_t octets = 0;    ///< as the listing had it: a hint
-    std::size_t opening = 0;     ///< which of openings_ it belongs to
+    std::uint64_t octets = 0;  ///< as the listing had it: a hint
+    std::size_t opening = 0;   ///< which of openings_ it belongs to
   };
   /// A command that waits for room.
   struct ToSend {

@@ -162,8 +162,8 @@ class Lister {
     folder.id = listed.status.mailbox_id;
     folder.messages = listed.status.messages;
     folder.epoch = epoch_of(listed.status.uidvalidity);
-    folder.state = state_of(listed.status.uidvalidity, listed.status.uidnext, listed.status.messages,
-                            listed.status.highestmodseq);
+    folder.state =
+        state_of(listed.status.uidvalidity, listed.status.uidnext, listed.status.messages, listed.status.highestmodseq);
     folder.covers = {.new_mail = true, .gone = true, .meta = listed.status.highestmodseq.value_or(0) != 0};
     return folder;
   }
@@ -190,6 +190,8 @@ class Lister {
 
 }  // namespace
 
-Result<std::vector<store::FolderInfo>> list_folders(Session& session, Detail detail) { return Lister(session, detail).run(); }
+Result<std::vector<store::FolderInfo>> list_folders(Session& session, Detail detail) {
+  return Lister(session, detail).run();
+}
 
 }  // namespace mailhaul::imap

@@ -9,8 +9,8 @@
 
 namespace mailhaul::imap {
 
-/// What is wanted of each folder: `names` costs one round trip, `counts` STATUS for each (with LIST-STATUS, RFC 5819, in
-/// the same round trip).
+/// What is wanted of each folder: `names` costs one round trip, `counts` STATUS for each (with LIST-STATUS, RFC 5819,
+/// in the same round trip).
 enum class Detail { names, counts };
 
 /// Sorted by path. Folders of other users and shared ones are left out with a note; a name with CR, LF or NUL, and one

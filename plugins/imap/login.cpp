@@ -32,9 +32,10 @@ Status check_query(const store::Location& location) {
       return make_error(ErrorKind::usage, Scope::run, "location: '?" + name + "=' needs a value");
     }
     if (name == "tls" && value == "off" && location.scheme == "imap") continue;
-    return make_error(ErrorKind::usage, Scope::run,
-                      "location: unknown option '?" + visible(name, 40) + (value.empty() ? "" : "=" + visible(value, 40)) + "'",
-                      "known are ?auth=, ?authuser=, ?fingerprint=, ?tunnel=, and for imap:// ?tls=off");
+    return make_error(
+        ErrorKind::usage, Scope::run,
+        "location: unknown option '?" + visible(name, 40) + (value.empty() ? "" : "=" + visible(value, 40)) + "'",
+        "known are ?auth=, ?authuser=, ?fingerprint=, ?tunnel=, and for imap:// ?tls=off");
   }
   return {};
 }
@@ -179,7 +180,8 @@ Status Session::authenticate(const std::string& name, const store::Location& loc
       return answer;
     }
     const auto challenge = from_base64(trim(text));
-    if (!challenge) return make_error(ErrorKind::unreachable, Scope::session, place_ + " sent a challenge that is not Base64");
+    if (!challenge)
+      return make_error(ErrorKind::unreachable, Scope::session, place_ + " sent a challenge that is not Base64");
     MH_TRY(const Secret answer, mechanism->respond(*challenge));
     return Secret(to_base64(answer.reveal()));
   };
@@ -207,8 +209,9 @@ Status Session::log_in_plainly(const store::Location& location, const Secret& se
 Error Session::login_refused(const TaggedResponse& response) const {
   const Code& code = response.code;
   const std::string who = user_.empty() ? "the login" : "the login of " + visible(user_);
-  Error error = make_error(ErrorKind::unreachable, Scope::session, place_ + " refused " + who + ": " + visible(response.text),
-                           "check user name and password; many providers want an app password or a token (?auth=xoauth2)");
+  Error error =
+      make_error(ErrorKind::unreachable, Scope::session, place_ + " refused " + who + ": " + visible(response.text),
+                 "check user name and password; many providers want an app password or a token (?auth=xoauth2)");
   // Outlook.com says this of good tokens too, for a while (quirk 16).
   const bool not_connected = response.text.find("authenticated but not connected") != std::string::npos;
   if (code.is("UNAVAILABLE") || code.is("INUSE") || code.is("LIMIT") || not_connected) {
@@ -221,7 +224,8 @@ Error Session::login_refused(const TaggedResponse& response) const {
 
 Status Session::ask_capabilities() {
   MH_TRY(const auto response, run(Command("CAPABILITY")));
-  return response.condition == Condition::ok ? Status() : die(refusal(response, "tell its capabilities", Scope::session));
+  return response.condition == Condition::ok ? Status()
+                                             : die(refusal(response, "tell its capabilities", Scope::session));
 }
 
 void Session::take_capabilities(const std::vector<std::string>& words) {
@@ -233,7 +237,10 @@ void Session::take_capabilities(const std::vector<std::string>& words) {
     if (word.starts_with("APPENDLIMIT=")) append_limit_ = parse_uint(std::string_view(word).substr(12));
   }
   const bool plus = has("LITERAL+");
-  client_->set_literals(plus ? Literals::plus : has("LITERAL-") ? Literals::minus : Literals::synchronizing, kUnaskedLiteral);
+  client_->set_literals(plus              ? Literals::plus
+                        : has("LITERAL-") ? Literals::minus
+                                          : Literals::synchronizing,
+                        kUnaskedLiteral);
 }
 
 void Session::take_namespace(const NamespaceResponse& answer) {
@@ -262,13 +269,14 @@ Status Session::learn() {
   commands.emplace_back("LIST");
   commands.back().raw(R"( "" "")");
   MH_TRY(const auto responses, run_all(std::move(commands), [this](Response response) -> Status {
-    if (auto* id = std::get_if<IdResponse>(&response)) id_ = std::move(id->fields);
-    if (const auto* names = std::get_if<NamespaceResponse>(&response)) take_namespace(*names);
-    // LIST "" "" tells the separator alone (RFC 9051 6.3.9); where NAMESPACE is missing or wrong it is all there is.
-    if (const auto* list = std::get_if<ListResponse>(&response); list != nullptr && !naming_.separator)
-      naming_.separator = list->separator;
-    return {};
-  }));
+           if (auto* id = std::get_if<IdResponse>(&response)) id_ = std::move(id->fields);
+           if (const auto* names = std::get_if<NamespaceResponse>(&response)) take_namespace(*names);
+           // LIST "" "" tells the separator alone (RFC 9051 6.3.9); where NAMESPACE is missing or wrong it is all there
+           // is.
+           if (const auto* list = std::get_if<ListResponse>(&response); list != nullptr && !naming_.separator)
+             naming_.separator = list->separator;
+           return {};
+         }));
   quirks_ = quirks_of(greeting_, id_, place_);
   if (capabilities_.empty()) return nonsense("tells no capabilities");
   return {};

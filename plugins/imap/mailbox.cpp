@@ -46,7 +46,8 @@ std::string state_of(std::optional<std::uint64_t> uidvalidity, std::optional<std
   if (uidvalidity.value_or(0) == 0 || uidnext.value_or(0) == 0 || !messages) return {};
   // MODSEQ 0 and -1 are Gmail's and Zoho's way to have none (quirks 10, 64).
   const std::string modseq = highestmodseq.value_or(0) == 0 ? "-" : std::to_string(*highestmodseq);
-  return "1 " + std::to_string(*uidvalidity) + " " + std::to_string(*uidnext) + " " + std::to_string(*messages) + " " + modseq;
+  return "1 " + std::to_string(*uidvalidity) + " " + std::to_string(*uidnext) + " " + std::to_string(*messages) + " " +
+         modseq;
 }
 
 std::optional<State> parse_state(std::string_view text) {

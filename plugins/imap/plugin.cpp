@@ -65,7 +65,8 @@ Result<store::Caps> target_caps(const store::Location&, store::Services&, store:
   return caps;
 }
 
-Result<store::Probe> probe(const store::Location& location, store::Services& services, const store::OpenOptions& options) {
+Result<store::Probe> probe(const store::Location& location, store::Services& services,
+                           const store::OpenOptions& options) {
   MH_TRY(const auto session, Session::open(location, services, options.access));
   store::Probe probe;
   probe.greeting = session->greeting();
@@ -81,10 +82,14 @@ Result<store::Probe> probe(const store::Location& location, store::Services& ser
 }  // namespace
 
 const store::Descriptor kImap = {
-    "imap", "an IMAP account, TLS by STARTTLS: imap://user@host/Folder", identity, target_caps, open_source, open_target, probe,
+    "imap",      "an IMAP account, TLS by STARTTLS: imap://user@host/Folder",
+    identity,    target_caps,
+    open_source, open_target,
+    probe,
 };
 const store::Descriptor kImaps = {
-    "imaps", "an IMAP account over TLS: imaps://user@host/Folder", identity, target_caps, open_source, open_target, probe,
+    "imaps", "an IMAP account over TLS: imaps://user@host/Folder", identity, target_caps, open_source, open_target,
+    probe,
 };
 
 }  // namespace mailhaul::imap

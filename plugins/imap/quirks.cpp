@@ -36,7 +36,8 @@ constexpr Row kRows[] = {
     {"", "", "imap.strato.", [](Quirks& quirks) { quirks.plain_list = true; },
      "Strato answers LIST with RETURN by nothing; folders are listed without"},
     {"", "", "yahoo.com", [](Quirks& quirks) { quirks.command_octets = 1'000; },
-     "Yahoo shows the newest 10,000 messages of a folder only (export.imap.mail.yahoo.com shows all), and takes command "
+     "Yahoo shows the newest 10,000 messages of a folder only (export.imap.mail.yahoo.com shows all), and takes "
+     "command "
      "lines of 1,000 octets"},
     {"", "", "imap.aol.com", [](Quirks& quirks) { quirks.command_octets = 1'000; },
      "AOL shows the newest 10,000 messages of a folder only, and takes command lines of 1,000 octets"},
@@ -46,7 +47,8 @@ constexpr Row kRows[] = {
      "Gmail shows a label as a folder and merges equal messages; it may hide labels from IMAP or show 1,000 messages a "
      "folder only (see its settings)"},
     {"Dovecot", "Dovecot", "", [](Quirks&) {},
-     "Dovecot stores NUL as another octet, which is why such messages are not sent, and cannot keep received dates before "
+     "Dovecot stores NUL as another octet, which is why such messages are not sent, and cannot keep received dates "
+     "before "
      "1970 or after 2038"},
 };
 
@@ -55,8 +57,8 @@ constexpr Row kRows[] = {
 Quirks quirks_of(std::string_view greeting, const IdFields& id, std::string_view host) {
   Quirks quirks;
   for (const Row& row : kRows) {
-    bool known = (!row.greeting.empty() && mentions(greeting, row.greeting)) ||
-                 (!row.host.empty() && mentions(host, row.host));
+    bool known =
+        (!row.greeting.empty() && mentions(greeting, row.greeting)) || (!row.host.empty() && mentions(host, row.host));
     for (const auto& [field, value] : id) {
       const bool names_it = field == "name" || field == "vendor";
       known = known || (names_it && !row.name.empty() && mentions(value, row.name));

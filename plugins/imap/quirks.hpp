@@ -1,5 +1,5 @@
-// What is known of single servers, told by their greeting, ID and capabilities. Each row of the table in quirks.cpp names
-// the server and what it does; tests/dialogue has a conversation for each (docs/design/imap.md).
+// What is known of single servers, told by their greeting, ID and capabilities. Each row of the table in quirks.cpp
+// names the server and what it does; tests/dialogue has a conversation for each (docs/design/imap.md).
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,11 @@ namespace mailhaul::imap {
 
 /// What to do differently. The defaults are for servers that keep to the RFCs.
 struct Quirks {
-  bool skip_namespace = false;      ///< NAMESPACE ends the connection (Exchange 2003)
-  bool plain_list = false;          ///< LIST with RETURN is refused or empty (ProtonMail Bridge, Strato)
-  bool sizes_lie = false;           ///< RFC822.SIZE is not the size (Exchange, hMailServer, DavMail)
+  bool skip_namespace = false;         ///< NAMESPACE ends the connection (Exchange 2003)
+  bool plain_list = false;             ///< LIST with RETURN is refused or empty (ProtonMail Bridge, Strato)
+  bool sizes_lie = false;              ///< RFC822.SIZE is not the size (Exchange, hMailServer, DavMail)
   std::size_t command_octets = 8'000;  ///< longest command line (MailKit's default; Yahoo and UW take 1,000)
-  std::vector<std::string> notes;   ///< for `probe`: one sentence a quirk that is known of this server
+  std::vector<std::string> notes;      ///< for `probe`: one sentence a quirk that is known of this server
 };
 
 using IdFields = std::vector<std::pair<std::string, std::string>>;

@@ -20,7 +20,8 @@ Lost lost_of(const mail::Meta& asked, const mail::Meta& there) {
     return std::any_of(there.keywords.begin(), there.keywords.end(),
                        [&](const auto& one) { return equals_ignoring_case(one, word); });
   };
-  return {(asked.flags.bits() & ~there.flags.bits()) != 0, !std::all_of(asked.keywords.begin(), asked.keywords.end(), has)};
+  return {(asked.flags.bits() & ~there.flags.bits()) != 0,
+          !std::all_of(asked.keywords.begin(), asked.keywords.end(), has)};
 }
 
 }  // namespace
@@ -45,6 +46,20 @@ Status ImapTarget::look_at(std::uint32_t id) {
     unseen_.erase(id);
     return {};
   }
+  MH_TRY(const auto there, ask_about(folder, unseen));
+  for (auto& one : unseen) {
+    const auto found = one.uid ? there.find(*one.uid) : there.end();
+    if (found != there.end()) judge(one, found->second);
+  }
+  MH_CHECK(compare_content(unseen));
+  std::deque<Unseen> done = std::move(unseen);
+  unseen_.erase(id);
+  conclude(folder, std::move(done));
+  return {};
+}
+
+/// What the folder, which is selected, says of them. Those whose UID the server did not tell get one.
+Result<std::map<Uid, FetchResponse>> ImapTarget::ask_about(Folder& folder, std::deque<Unseen>& unseen) {
   UidSet uids;
   bool all_known = true;
   for (const auto& one : unseen) {
@@ -59,10 +74,10 @@ Status ImapTarget::look_at(std::uint32_t id) {
       commands.back().uids(part).raw(items);
     }
   } else {
-    // No UIDPLUS: what came since the folder was opened, in the order of its arrival. NOOP first (quirk 67).
+    // No UIDPLUS: what came since the last look, in the order of its arrival. NOOP first (quirk 67).
     commands.emplace_back("NOOP");
     commands.emplace_back("UID FETCH");
-    commands.back().raw(" " + std::to_string(folder.mailbox.uidnext.value_or(1)) + ":*" + items);
+    commands.back().raw(" " + std::to_string(folder.look_from) + ":*" + items);
   }
   std::map<Uid, FetchResponse> there;
   const UntaggedHandler keep = [&](Response response) -> Status {
@@ -71,35 +86,32 @@ Status ImapTarget::look_at(std::uint32_t id) {
     return {};
   };
   MH_TRY([[maybe_unused]] const auto responses, session_->run_all(std::move(commands), keep));
+  if (all_known) return there;
   for (auto& one : unseen) {
     if (one.uid) continue;
     // Servers store in the order of the commands: the first one of that size that is nobody's yet.
-    const auto fits = std::find_if(there.begin(), there.end(), [&](const auto& entry) {
-      return entry.first >= folder.mailbox.uidnext.value_or(1) && folder.ours.count(entry.first) == 0 &&
-             entry.second.size == one.parcel.message.content->facts().crlf_size;
+    const auto fits = std::find_if(there.lower_bound(folder.look_from), there.end(), [&](const auto& entry) {
+      return !folder.ours.contains(entry.first) && entry.second.size == one.parcel.message.content->facts().crlf_size;
     });
     if (fits == there.end()) continue;
     one.uid = fits->first;
     one.verdict.key = std::to_string(fits->first);
-    folder.ours.insert(fits->first);
+    folder.ours.add(fits->first);
   }
-  for (auto& one : unseen) {
-    const auto found = one.uid ? there.find(*one.uid) : there.end();
-    if (found == there.end()) continue;
-    one.seen = true;
-    const mail::Meta& asked = one.parcel.message.meta;
-    const mail::Meta is = meta_of(found->second);
-    const Lost lost = lost_of(asked, is);
-    one.verdict.lost_flags = one.verdict.lost_flags || lost.flags;
-    one.verdict.lost_keywords = one.verdict.lost_keywords || lost.keywords;
-    if (asked.received) one.verdict.lost_date = !is.received || is.received->instant != asked.received->instant;
-    one.doubtful = found->second.size != one.parcel.message.content->facts().crlf_size;
-  }
-  MH_CHECK(compare_content(unseen));
-  std::deque<Unseen> done = std::move(unseen);
-  unseen_.erase(id);
-  conclude(folder, std::move(done));
-  return {};
+  const Uid highest = there.empty() ? 0 : there.rbegin()->first;
+  if (highest >= folder.look_from && highest != 0xFFFF'FFFFU) folder.look_from = highest + 1;
+  return there;
+}
+
+void ImapTarget::judge(Unseen& one, const FetchResponse& there) {
+  one.seen = true;
+  const mail::Meta& asked = one.parcel.message.meta;
+  const mail::Meta is = meta_of(there);
+  const Lost lost = lost_of(asked, is);
+  one.verdict.lost_flags = one.verdict.lost_flags || lost.flags;
+  one.verdict.lost_keywords = one.verdict.lost_keywords || lost.keywords;
+  if (asked.received) one.verdict.lost_date = !is.received || is.received->instant != asked.received->instant;
+  one.doubtful = there.size != one.parcel.message.content->facts().crlf_size;
 }
 
 /// A size that differs may be the server's way to count (Exchange, hMailServer): the content decides.
@@ -114,7 +126,8 @@ Status ImapTarget::compare_content(std::deque<Unseen>& unseen) {
   }
   return read_bodies(*session_, doubtful, [&](Uid uid, const mail::MessageFacts& facts) -> Status {
     const auto entry = by_uid.find(uid);
-    if (entry != by_uid.end()) entry->second->verdict.altered = facts.eid != entry->second->parcel.message.content->facts().eid;
+    if (entry != by_uid.end())
+      entry->second->verdict.altered = facts.eid != entry->second->parcel.message.content->facts().eid;
     return {};
   });
 }

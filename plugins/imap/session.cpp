@@ -12,9 +12,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr milliseconds kTurn{200};       // how long a wait may keep a cancelled run (bad-input 79: 5 s)
-constexpr seconds kIdle{120};            // silence after which an idle session says NOOP
-constexpr seconds kGoodbye{1};           // how long LOGOUT may take to leave
+constexpr milliseconds kTurn{200};  // how long a wait may keep a cancelled run (bad-input 79: 5 s)
+constexpr seconds kIdle{120};       // silence after which an idle session says NOOP
+constexpr seconds kGoodbye{1};      // how long LOGOUT may take to leave
 
 }  // namespace
 
@@ -97,7 +97,8 @@ Status Session::turn_to_the_end(milliseconds wait) {
     }
   }
   if (step->closed) {
-    const std::string why = client_->bye().empty() ? "ended the connection" : "said goodbye: " + visible(client_->bye());
+    const std::string why =
+        client_->bye().empty() ? "ended the connection" : "said goodbye: " + visible(client_->bye());
     return die(make_error(ErrorKind::unreachable, Scope::session, place_ + " " + why, "try again later", Retry::later));
   }
   if (listener_error_) {
@@ -213,8 +214,9 @@ Status Session::on_done(CommandId id, const TaggedResponse& response) {
 Error Session::refusal(const TaggedResponse& response, const std::string& what, Scope scope) const {
   const Code& code = response.code;
   const bool is_bad = response.condition == Condition::bad;
-  Error error = make_error(ErrorKind::message, scope,
-                           place_ + " refused to " + what + ": " + visible(response.text.empty() ? code.name : response.text));
+  Error error =
+      make_error(ErrorKind::message, scope,
+                 place_ + " refused to " + what + ": " + visible(response.text.empty() ? code.name : response.text));
   if (code.is("OVERQUOTA") || code.is("LIMIT")) {
     error.kind = ErrorKind::no_space;
     error.scope = Scope::run;

@@ -33,7 +33,8 @@ class Listener {
 
 /// The Error of a run that was cancelled.
 [[nodiscard]] inline Error interrupted() {
-  return make_error(ErrorKind::interrupted, Scope::run, "interrupted", "run the same command again to go on", Retry::later);
+  return make_error(ErrorKind::interrupted, Scope::run, "interrupted", "run the same command again to go on",
+                    Retry::later);
 }
 
 /// Untagged data that belongs to a command of run().
@@ -54,7 +55,8 @@ class Session final : private ClientSink {
   /// Returns the one before.
   Listener* set_listener(Listener* listener) { return std::exchange(listener_, listener); }
 
-  /// Queues a command; its octets leave in the turns that follow. Pipelined: it is for the caller not to confuse answers.
+  /// Queues a command; its octets leave in the turns that follow. Pipelined: it is for the caller not to confuse
+  /// answers.
   Result<CommandId> start(Command command);
   /// Queues a command and turns until it is done; other commands in flight go on and reach the listener. `handler` gets
   /// the untagged data of this command. NO and BAD are answers, not Errors.
@@ -71,7 +73,9 @@ class Session final : private ClientSink {
   /// NOOP when nothing was said for two minutes; servers log out after 30 (RFC 9051 5.4), some after 10.
   Status keep_alive();
 
-  [[nodiscard]] bool has(std::string_view capability) const { return capabilities_.count(std::string(capability)) != 0; }
+  [[nodiscard]] bool has(std::string_view capability) const {
+    return capabilities_.count(std::string(capability)) != 0;
+  }
   [[nodiscard]] const std::set<std::string>& capabilities() const { return capabilities_; }
   [[nodiscard]] std::optional<std::uint64_t> append_limit() const { return append_limit_; }
   [[nodiscard]] const Naming& naming() const { return naming_; }

@@ -29,10 +29,12 @@ store::Item item_of(const FetchResponse& fetched) {
 /// One listing: passes items on, and watches what the server says of its own count.
 class Listing {
  public:
-  Listing(const store::FolderInfo& folder, store::ItemSink& sink, Uid from) : folder_(folder), sink_(sink), from_(from) {}
+  Listing(const store::FolderInfo& folder, store::ItemSink& sink, Uid from)
+      : folder_(folder), sink_(sink), from_(from) {}
 
   Status take(const Response& response) {
-    if (std::holds_alternative<ExpungeResponse>(response) || std::holds_alternative<VanishedResponse>(response)) moved_ = true;
+    if (std::holds_alternative<ExpungeResponse>(response) || std::holds_alternative<VanishedResponse>(response))
+      moved_ = true;
     const auto* fetched = std::get_if<FetchResponse>(&response);
     // Courier tells "* 0 FETCH" of nothing (quirk 52); a FETCH without UID is an unasked change of flags.
     if (fetched == nullptr || !fetched->uid || fetched->number == 0) return {};
@@ -40,9 +42,10 @@ class Listing {
     if (*fetched->uid < from_) return {};
     if (seen_.contains(*fetched->uid)) {
       if (!fetched->size) return {};  // a change of flags told meanwhile
-      return make_error(ErrorKind::security, Scope::folder,
-                        "the listing of " + folder_.path.text() + " names UID " + std::to_string(*fetched->uid) + " twice",
-                        "nothing of this folder can be trusted; ask the server's people");
+      return make_error(
+          ErrorKind::security, Scope::folder,
+          "the listing of " + folder_.path.text() + " names UID " + std::to_string(*fetched->uid) + " twice",
+          "nothing of this folder can be trusted; ask the server's people");
     }
     seen_.add(*fetched->uid);
     return sink_.on_item(item_of(*fetched));
@@ -67,7 +70,7 @@ bool lies_below(const mail::FolderPath& path, const mail::FolderPath& below) {
 store::Caps account_caps(const Session& session) {
   store::Caps caps;
   caps.late_commits = true;
-  caps.exact_octets = false;  // line ends become CRLF
+  caps.exact_octets = false;                   // line ends become CRLF
   caps.keywords = store::Caps::Keywords::any;  // PERMANENTFLAGS of each folder has the last word
   caps.flags = mail::Flags(31);
   caps.max_octets = session.append_limit();
@@ -115,7 +118,8 @@ Status ImapSource::folders(const std::function<Status(store::FolderInfo)>& sink)
     if (!lies_below(folder.path, below_)) continue;
     any = true;
     // Without UIDVALIDITY no key outlives the session (bad-input 40).
-    if (folder.epoch.empty() && folder.selectable) folder.epoch = "session-" + to_hex(session_->services().random.next());
+    if (folder.epoch.empty() && folder.selectable)
+      folder.epoch = "session-" + to_hex(session_->services().random.next());
     MH_CHECK(sink(std::move(folder)));
   }
   if (any) return {};
@@ -123,7 +127,8 @@ Status ImapSource::folders(const std::function<Status(store::FolderInfo)>& sink)
                     session_->place() + " has no folder " + visible(below_.text()), "`mailhaul ls` shows what it has");
 }
 
-Result<Mailbox> ImapSource::open(const store::FolderInfo& folder, std::vector<Command> then, const UntaggedHandler& handler) {
+Result<Mailbox> ImapSource::open(const store::FolderInfo& folder, std::vector<Command> then,
+                                 const UntaggedHandler& handler) {
   MH_CHECK(settle());
   Mailbox mailbox;
   std::vector<Command> commands;
@@ -148,15 +153,18 @@ Result<Mailbox> ImapSource::open(const store::FolderInfo& folder, std::vector<Co
   };
   MH_TRY(const auto responses, session_->run_all(std::move(commands), both));
   if (responses.front().condition != Condition::ok) return not_opened(*session_, folder, responses.front());
-  if (!folder.epoch.starts_with("session-") && epoch_of(mailbox.uidvalidity) != folder.epoch) return other_mailbox(folder);
+  if (!folder.epoch.starts_with("session-") && epoch_of(mailbox.uidvalidity) != folder.epoch)
+    return other_mailbox(folder);
   if (trouble) return *trouble;
   for (const auto& response : responses) {
-    if (response.condition != Condition::ok) return session_->refusal(response, "list " + visible(folder.path.text()), Scope::folder);
+    if (response.condition != Condition::ok)
+      return session_->refusal(response, "list " + visible(folder.path.text()), Scope::folder);
   }
   return mailbox;
 }
 
-Result<store::ListEnd> ImapSource::list(const store::FolderInfo& folder, std::optional<std::string> since, store::ItemSink& sink) {
+Result<store::ListEnd> ImapSource::list(const store::FolderInfo& folder, std::optional<std::string> since,
+                                        store::ItemSink& sink) {
   const auto before = since ? parse_state(*since) : std::nullopt;
   const auto now = parse_state(folder.state);
   // Whatever came is above the old UIDNEXT, and if the count fits, nothing has gone: only the new ones are asked for.
@@ -172,7 +180,8 @@ Result<store::ListEnd> ImapSource::list(const store::FolderInfo& folder, std::op
       commands.emplace_back("UID FETCH");
       commands.back().raw(" " + std::to_string(from) + ":*" + std::string(kListItems));
     }
-    MH_TRY(const Mailbox mailbox, open(folder, std::move(commands), [&](Response response) { return listing.take(response); }));
+    MH_TRY(const Mailbox mailbox,
+           open(folder, std::move(commands), [&](Response response) { return listing.take(response); }));
     store::ListEnd end;
     end.complete = !delta;
     end.state = state_of(mailbox.uidvalidity, mailbox.uidnext, mailbox.exists, mailbox.highestmodseq);
@@ -187,9 +196,9 @@ Result<store::ListEnd> ImapSource::list(const store::FolderInfo& folder, std::op
       from = 1;
       continue;
     }
-    session_->services().events.note(
-        {store::Note::Weight::doubtful, folder.path.text(),
-         "the server counts " + std::to_string(mailbox.exists) + " messages here, but lists " + std::to_string(listing.count())});
+    session_->services().events.note({store::Note::Weight::doubtful, folder.path.text(),
+                                      "the server counts " + std::to_string(mailbox.exists) +
+                                          " messages here, but lists " + std::to_string(listing.count())});
     end.state.clear();
     return end;
   }
@@ -207,10 +216,10 @@ Status ImapSource::describe(const store::FolderInfo& folder, std::span<const sto
     commands.back().uids(part).raw(std::string(kListItems));
   }
   MH_TRY([[maybe_unused]] const Mailbox mailbox, open(folder, std::move(commands), [&](Response response) -> Status {
-    const auto& fetched = std::get<FetchResponse>(response);
-    if (fetched.uid && wanted.contains(*fetched.uid)) found[std::to_string(*fetched.uid)] = item_of(fetched);
-    return {};
-  }));
+           const auto& fetched = std::get<FetchResponse>(response);
+           if (fetched.uid && wanted.contains(*fetched.uid)) found[std::to_string(*fetched.uid)] = item_of(fetched);
+           return {};
+         }));
   for (const auto& key : keys) {
     const auto item = found.find(key);
     MH_CHECK(item == found.end() ? sink.on_gone(key) : sink.on_item(item->second));

@@ -42,17 +42,18 @@ ImapTarget::ImapTarget(std::unique_ptr<Session> session, store::AckSink& acks)
 
 ImapTarget::~ImapTarget() { session_->set_listener(nullptr); }
 
-void ImapTarget::tell(const store::Ticket& ticket, std::variant<store::Stored, store::Refused, store::InDoubt> verdict) {
+void ImapTarget::tell(const store::Ticket& ticket,
+                      std::variant<store::Stored, store::Refused, store::InDoubt> verdict) {
   acks_.on_ack({ticket, std::move(verdict)});
 }
 
-/// After the session's end, or a cancel: every ticket gets what can be said of it. What left whole is in doubt; what did
-/// not is certainly not stored, for a server stores with the last octet (durability 2.5).
+/// After the session's end, or a cancel: every ticket gets what can be said of it. What left whole is in doubt; what
+/// did not is certainly not stored, for a server stores with the last octet (durability 2.5).
 void ImapTarget::break_off() {
   if (broken_) return;
   broken_ = true;
-  const Error not_sent = make_error(ErrorKind::unreachable, Scope::session, "it had not left when the session ended", {},
-                                    Retry::now);
+  const Error not_sent =
+      make_error(ErrorKind::unreachable, Scope::session, "it had not left when the session ended", {}, Retry::now);
   for (auto& [folder, unseen] : unseen_) {
     for (auto& one : unseen) tell(one.parcel.ticket, std::move(one.verdict));
   }
@@ -149,8 +150,9 @@ Result<store::FolderHandle> ImapTarget::make_handle(const mail::FolderPath& path
   const TaggedResponse& selected = responses.back();
   if (selected.condition != Condition::ok) {
     const bool not_made = !exists && responses.front().condition != Condition::ok;
-    Error error = session_->refusal(not_made ? responses.front() : selected,
-                                    (not_made ? "make the folder " : "open the folder ") + visible(path.text()), Scope::folder);
+    Error error =
+        session_->refusal(not_made ? responses.front() : selected,
+                          (not_made ? "make the folder " : "open the folder ") + visible(path.text()), Scope::folder);
     // A name the server does not like is the user's to change.
     if (not_made && error.kind == ErrorKind::message) {
       error.kind = ErrorKind::usage;
@@ -162,9 +164,11 @@ Result<store::FolderHandle> ImapTarget::make_handle(const mail::FolderPath& path
   if (folder.mailbox.read_only)
     return make_error(ErrorKind::usage, Scope::folder, "the folder " + visible(path.text()) + " may only be read",
                       "ask for the right to write there (ACL), or choose another folder with --map");
+  folder.look_from = static_cast<Uid>(std::min<std::uint64_t>(folder.mailbox.uidnext.value_or(1), 0xFFFF'FFFFU));
   const std::uint32_t id = static_cast<std::uint32_t>(folders_.size());
   const mail::FolderPath spelled(path.components, *native);
-  folder.handle = {id, spelled, epoch_of(folder.mailbox.uidvalidity), !exists && responses.front().condition == Condition::ok};
+  folder.handle = {id, spelled, epoch_of(folder.mailbox.uidvalidity),
+                   !exists && responses.front().condition == Condition::ok};
   there_[path] = *native;
   containers_.erase(path);
   opened_[path] = id;
@@ -211,11 +215,12 @@ Result<std::string> ImapTarget::watermark(const store::FolderHandle& handle) {
   if (folder.mailbox.exists != 0) {
     Command command("UID FETCH");
     command.raw(" * (UID)");
-    MH_TRY([[maybe_unused]] const auto response, guard(session_->run(std::move(command), [&](Response answer) -> Status {
-      if (const auto* fetched = std::get_if<FetchResponse>(&answer); fetched != nullptr && fetched->uid)
-        highest = std::max(highest, *fetched->uid);
-      return {};
-    })));
+    MH_TRY([[maybe_unused]] const auto response,
+           guard(session_->run(std::move(command), [&](Response answer) -> Status {
+             if (const auto* fetched = std::get_if<FetchResponse>(&answer); fetched != nullptr && fetched->uid)
+               highest = std::max(highest, *fetched->uid);
+             return {};
+           })));
   }
   return std::to_string(folder.mailbox.uidvalidity.value_or(0)) + " " + std::to_string(std::uint64_t{highest} + 1);
 }
@@ -235,7 +240,8 @@ Status ImapTarget::update(const store::FolderHandle& handle, const store::Ticket
   UidSet set;
   set.add(*uid);
   std::vector<Command> commands;
-  for (const auto& [verb, flags] : {std::pair("+FLAGS.SILENT", &add.flags), std::pair("-FLAGS.SILENT", &remove.flags)}) {
+  for (const auto& [verb, flags] :
+       {std::pair("+FLAGS.SILENT", &add.flags), std::pair("-FLAGS.SILENT", &remove.flags)}) {
     if (flags->empty()) continue;
     commands.emplace_back("UID STORE");
     commands.back().uids(set).raw(" " + std::string(verb)).flags(*flags);
@@ -262,12 +268,14 @@ Status ImapTarget::find_since(const store::FolderHandle& handle, std::string_vie
   const Folder& folder = folders_[handle.id];
   const auto mark = parse_mark(watermark);
   if (!mark)
-    return make_error(ErrorKind::damage, Scope::folder,
-                      "the watermark of " + visible(handle.path.text()) + " cannot be read: \"" + visible(watermark, 40) + "\"");
+    return make_error(
+        ErrorKind::damage, Scope::folder,
+        "the watermark of " + visible(handle.path.text()) + " cannot be read: \"" + visible(watermark, 40) + "\"");
   if (epoch_of(mark->uidvalidity) != handle.epoch)
-    return make_error(ErrorKind::identity, Scope::folder,
-                      "the folder " + visible(handle.path.text()) + " was replaced by another while deliveries to it were in doubt",
-                      "look what became of it; `mailhaul verify` tells what it holds");
+    return make_error(
+        ErrorKind::identity, Scope::folder,
+        "the folder " + visible(handle.path.text()) + " was replaced by another while deliveries to it were in doubt",
+        "look what became of it; `mailhaul verify` tells what it holds");
   MH_CHECK(flush());
   MH_CHECK(guard(select_folder(handle.id)));
   // A message that came meanwhile is told of after NOOP at the latest (quirk 67).
@@ -278,19 +286,21 @@ Status ImapTarget::find_since(const store::FolderHandle& handle, std::string_vie
   commands.back().raw(" " + std::to_string(mark->uidnext) + ":* (UID RFC822.SIZE)");
   const bool sizes_lie = session_->quirks().sizes_lie;
   MH_TRY(const auto responses, guard(session_->run_all(std::move(commands), [&](Response answer) -> Status {
-    const auto* fetched = std::get_if<FetchResponse>(&answer);
-    // n:* always names the last message, even an older one (durability 2.5).
-    if (fetched == nullptr || !fetched->uid || *fetched->uid < mark->uidnext) return {};
-    const bool fits = sizes_lie || !fetched->size ||
-                      std::any_of(wanted.begin(), wanted.end(), [&](const auto& one) { return one.crlf_size == *fetched->size; });
-    if (fits) candidates.add(*fetched->uid);
-    return {};
-  })));
+           const auto* fetched = std::get_if<FetchResponse>(&answer);
+           // n:* always names the last message, even an older one (durability 2.5).
+           if (fetched == nullptr || !fetched->uid || *fetched->uid < mark->uidnext) return {};
+           const bool fits = sizes_lie || !fetched->size ||
+                             std::any_of(wanted.begin(), wanted.end(),
+                                         [&](const auto& one) { return one.crlf_size == *fetched->size; });
+           if (fits) candidates.add(*fetched->uid);
+           return {};
+         })));
   // In an empty folder "n:*" is BAD for some servers (quirk 66).
   if (responses.back().condition != Condition::ok && folder.mailbox.exists != 0)
     return session_->refusal(responses.back(), "list what came to " + visible(handle.path.text()), Scope::folder);
   return guard(read_bodies(*session_, candidates, [&](Uid uid, const mail::MessageFacts& facts) -> Status {
-    const bool is_wanted = std::any_of(wanted.begin(), wanted.end(), [&](const auto& one) { return one.eid == facts.eid; });
+    const bool is_wanted =
+        std::any_of(wanted.begin(), wanted.end(), [&](const auto& one) { return one.eid == facts.eid; });
     return is_wanted ? sink({std::to_string(uid), std::nullopt, facts.nid, facts.eid}) : Status();
   }));
 }

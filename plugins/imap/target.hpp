@@ -30,8 +30,8 @@ class ImapTarget final : public store::Target, private Listener {
   Status submit(const store::FolderHandle& folder, const store::Ticket& ticket, mail::Message message) override;
   Status update(const store::FolderHandle& folder, const store::Ticket& ticket, const store::Key& key,
                 const store::MetaChange& change) override;
-  Status find_since(const store::FolderHandle& folder, std::string_view watermark, std::span<const store::Wanted> wanted,
-                    const std::function<Status(store::Match)>& sink) override;
+  Status find_since(const store::FolderHandle& folder, std::string_view watermark,
+                    std::span<const store::Wanted> wanted, const std::function<Status(store::Match)>& sink) override;
   Status flush() override;
   Status pump(std::chrono::milliseconds until) override;
 
@@ -40,7 +40,8 @@ class ImapTarget final : public store::Target, private Listener {
     std::string native;
     store::FolderHandle handle;
     Mailbox mailbox;
-    std::set<Uid> ours;         ///< stored by this session
+    UidSet ours;                ///< stored by this session
+    Uid look_from = 1;          ///< UIDs below were there before, or have been looked at
     std::uint64_t missing = 0;  ///< confirmed by the server, and not there
   };
   /// One message on its way.
@@ -49,7 +50,7 @@ class ImapTarget final : public store::Target, private Listener {
     mail::Message message;
     std::string octets;  ///< its CRLF form, if it is not too large for that
     std::vector<std::string> flags;
-    std::string date;    ///< as APPEND takes it, or ""
+    std::string date;  ///< as APPEND takes it, or ""
     bool lost_flags = false, lost_keywords = false, lost_date = false;
     bool without_keywords = false;  ///< tried again without (quirk 48)
   };
@@ -63,8 +64,8 @@ class ImapTarget final : public store::Target, private Listener {
   struct Unseen {
     Parcel parcel;
     std::optional<Uid> uid;
-    bool seen = false;       ///< it is there
-    bool doubtful = false;   ///< its size is not what was sent: its content has to tell
+    bool seen = false;      ///< it is there
+    bool doubtful = false;  ///< its size is not what was sent: its content has to tell
     store::Stored verdict;
   };
 
@@ -97,6 +98,8 @@ class ImapTarget final : public store::Target, private Listener {
   // read_back.cpp
   Status look_at_stored();
   Status look_at(std::uint32_t folder);
+  Result<std::map<Uid, FetchResponse>> ask_about(Folder& folder, std::deque<Unseen>& unseen);
+  static void judge(Unseen& one, const FetchResponse& there);
   Status compare_content(std::deque<Unseen>& unseen);
   void conclude(Folder& folder, std::deque<Unseen> unseen);
 
@@ -109,11 +112,11 @@ class ImapTarget final : public store::Target, private Listener {
   std::vector<Folder> folders_;
   std::map<mail::FolderPath, std::uint32_t> opened_;
   std::optional<std::uint32_t> selected_;
-  Group group_;                                   ///< being filled
+  Group group_;  ///< being filled
   std::map<CommandId, Group> sent_;
   std::uint64_t sent_octets_ = 0;
-  std::deque<Group> queue_;                       ///< full, or parts of a refused one: to be sent when there is room
-  std::map<CommandId, Group> ended_;              ///< told when the session ended; their octets may still be referred to
+  std::deque<Group> queue_;           ///< full, or parts of a refused one: to be sent when there is room
+  std::map<CommandId, Group> ended_;  ///< told when the session ended; their octets may still be referred to
   std::map<std::uint32_t, std::deque<Unseen>> unseen_;  ///< by folder
 };
 
