@@ -76,6 +76,8 @@ std::optional<mail::ReceivedDate> parse_internaldate(std::string_view text) {
   const std::chrono::year_month_day date(std::chrono::year(static_cast<int>(*year)), std::chrono::month(*month),
                                          std::chrono::day(*day));
   if (!date.ok()) return std::nullopt;
+  // The zero of OLE dates, in any time zone: what some servers tell of a message that has none (imapsync's FAQ).
+  if (date == std::chrono::year(1899) / 12 / 30) return std::nullopt;
   mail::ReceivedDate received;
   received.instant = std::chrono::sys_days(date) + *time;
   text = trim(text);

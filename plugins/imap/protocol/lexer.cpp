@@ -124,6 +124,7 @@ const Literal* Cursor::literal() {
   if (literals_.empty() || !literal_is_here()) return nullptr;
   const Literal& found = literals_[next_literal_++];
   at_ = found.end;
+  ++taken_;
   return &found;
 }
 

@@ -70,6 +70,8 @@ class Cursor {
   /// The literal that stands here, which is taken; null without a flaw when there is none.
   const Literal* literal();
   [[nodiscard]] bool literal_is_here();
+  /// False when a literal was taken for something else: "X {5}" with "{5}" as the name of an item.
+  [[nodiscard]] bool took_all_literals() const { return taken_ == literals_.size(); }
   bool quoted(std::string& text, EightBit rule);
   /// Quoted string, literal or word.
   bool astring(std::string& text, EightBit rule, bool* is_literal = nullptr);
@@ -96,7 +98,7 @@ class Cursor {
   std::string_view line_;
   std::size_t at_;
   std::span<const Literal> literals_;
-  std::size_t next_literal_ = 0;
+  std::size_t next_literal_ = 0, taken_ = 0;
   const Limits& limits_;
   unsigned depth_ = 0;
   std::size_t elements_ = 0;

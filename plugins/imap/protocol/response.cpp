@@ -52,7 +52,12 @@ std::optional<Announcement> announcement_at_end(std::string_view line, std::size
 /// The FETCH item whose value stands at the end of `text`, without "<origin>".
 std::string_view item_before(std::string_view text) {
   while (text.ends_with(' ')) text.remove_suffix(1);
-  if (text.ends_with('>')) text = text.substr(0, std::min(text.rfind('<'), text.size()));
+  if (text.ends_with('>')) {
+    text.remove_suffix(1);
+    while (!text.empty() && is_digit(text.back())) text.remove_suffix(1);
+    if (!text.ends_with('<')) return {};
+    text.remove_suffix(1);
+  }
   const std::size_t before = text.find_last_of(" (");
   return before == std::string_view::npos ? text : text.substr(before + 1);
 }

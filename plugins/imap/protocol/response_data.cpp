@@ -41,7 +41,7 @@ bool parse_list(Cursor& cursor, bool lsub, Response& response) {
   if (!parse_name(cursor, list.name, &list.name_is_literal)) return false;
   cursor.blanks();
   // RFC 5258: extended data, "("CHILDINFO" ("SUBSCRIBED"))" and others.
-  if (!cursor.at_end() && !cursor.skip_value()) return false;
+  if (!cursor.at_end() && (cursor.peek() != '(' || !cursor.skip_value())) return cursor.fail();
   response = std::move(list);
   return cursor.end();
 }

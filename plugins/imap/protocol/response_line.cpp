@@ -140,11 +140,11 @@ Flaw parse_response(std::string_view line, std::span<const Literal> literals, co
     case Head::Kind::fetch: {
       auto& fetch = parsed.response.emplace<FetchResponse>();
       fetch.number = *head.number;
-      good = parse_fetch(cursor, fetch, parsed.quoted_body);
+      good = parse_fetch(cursor, fetch, parsed.quoted_body) && cursor.took_all_literals();
       break;
     }
     case Head::Kind::data:
-      good = parse_data(to_upper_ascii(head.word), cursor, limits, parsed.response);
+      good = parse_data(to_upper_ascii(head.word), cursor, limits, parsed.response) && cursor.took_all_literals();
       break;
     case Head::Kind::other:
       if (head.number) {
