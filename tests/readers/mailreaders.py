@@ -1,7 +1,7 @@
 """Readers of mbox and Maildir that share no code with mailhaul, to check what it wrote.
 
 They follow the definitions of docs/design (identity, layouts) and Python's own `mailbox` module. A place is
-`mbox:PATH` (a file, or a directory: a tree with NAME.sbd/) or `maildir:PATH`.
+`mbox:PATH` (a file, or a directory: a tree with NAME.sbd/), `maildir:PATH` or `doveadm:CONF[:USER]`.
 
     python3 mailreaders.py dump PLACE            JSON, one record a message
     python3 mailreaders.py compare PLACE PLACE   JSON; ends with 1 when mail is missing, extra or differs
@@ -371,6 +371,9 @@ def read_maildir(path):
 
 def read_place(place):
     scheme, _, path = place.partition(":")
+    if scheme == "doveadm":
+        import accountreaders  # only who reads accounts needs it
+        return accountreaders.read_place(path)
     if not path or not os.path.exists(path):
         raise ReadError(f"{place} is not there")
     if scheme == "maildir":
