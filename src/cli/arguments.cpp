@@ -136,14 +136,25 @@ Status check_words(const Arguments& arguments, const CommandSpec& command) {
   return {};
 }
 
+/// Where a password may begin: behind `scheme://`, or where the slashes or the scheme itself were forgotten.
+std::optional<std::size_t> begin_of_user(std::string_view text) {
+  static constexpr std::array<std::string_view, 3> kLocal{"mbox", "maildir", "archive"};  // their path is a path
+  static constexpr std::array<std::string_view, 4> kServers{"imap", "imaps", "pop3", "pop3s"};
+  const auto scheme_end = text.find(':');
+  if (scheme_end == std::string_view::npos) return std::nullopt;
+  const auto scheme = to_lower_ascii(text.substr(0, scheme_end));
+  const auto is_among = [&](const auto& list) { return std::find(list.begin(), list.end(), scheme) != list.end(); };
+  if (is_among(kLocal)) return std::nullopt;
+  if (text.substr(scheme_end, 3) == "://") return scheme_end + 3;
+  if (is_among(kServers)) return text.find_first_not_of('/', scheme_end + 1);
+  return text.find_first_of("/ ") == std::string_view::npos ? std::optional<std::size_t>(0) : std::nullopt;
+}
+
 /// Where the password of `scheme://user:password@host` lies in the text: first octet and length.
 std::optional<std::pair<std::size_t, std::size_t>> find_password(std::string_view text) {
-  static constexpr std::array<std::string_view, 3> kLocal{"mbox", "maildir", "archive"};  // their path is a path
-  const auto scheme_end = text.find(':');
-  if (scheme_end == std::string_view::npos || text.substr(scheme_end, 3) != "://") return std::nullopt;
-  const auto scheme = to_lower_ascii(text.substr(0, scheme_end));
-  if (std::find(kLocal.begin(), kLocal.end(), scheme) != kLocal.end()) return std::nullopt;
-  const auto begin = scheme_end + 3;
+  const auto user = begin_of_user(text);
+  if (!user) return std::nullopt;
+  const auto begin = *user;
   const auto end = std::min(text.find_first_of("/?", begin), text.size());
   const auto colon = text.find(':', begin);
   if (colon == std::string_view::npos || colon >= end) return std::nullopt;

@@ -14,10 +14,11 @@ Result<store::Location> read_location(Frame& frame, const store::Registry& regis
     frame.terminal.say("mailhaul: warning: a password on the command line can be read by other users: " +
                        visible(location.text()));
   }
-  MH_CHECK([&]() -> Status {
-    auto found = registry.find(location);
-    return found.ok() ? Status() : Status(std::move(found).error());
-  }());
+  MH_TRY(const auto* descriptor, registry.find(location));
+  if (descriptor->probe != nullptr && !location.is_url) {
+    return make_error(ErrorKind::usage, Scope::run, "location names no host",
+                      "an account is written " + location.scheme + "://user@host");
+  }
   return location;
 }
 

@@ -15,8 +15,8 @@ constexpr std::string_view kExitCodes = R"(Exit codes:
    1  a fault of mailhaul, or its output could not be written
    2  usage or configuration; nothing was touched
    3  finished, but some messages failed or were altered: they are listed
-   4  the source is not reachable or not there
-   5  the target is not reachable or not there
+   4  the source is not reachable, not there, or refused the login
+   5  the target is not reachable, not there, or refused the login
    6  refused for security
    7  damage found in a store or in the ledger
    8  outcome unknown for some messages: run again
@@ -31,17 +31,49 @@ When several apply: 2, 1, 9, 7, 6, 14, 11, 10, 12, 8, 4, 5, 15, 13, 3.
 )";
 
 constexpr std::string_view kLocations = R"(Where mail lies:
+  imaps://USER@HOST[:PORT][/FOLDER]
+                 an account on a server, over TLS (port 993)
+  imap://USER@HOST[:PORT][/FOLDER]
+                 the same, where TLS begins with STARTTLS (port 143)
+  maildir:PATH   a Maildir or Maildir++ tree; its root is the folder INBOX
   mbox:PATH      a file is one folder, named after it without .mbox;
                  a directory, or a PATH that ends in '/', is a tree of them
                  (the children of NAME lie in NAME.sbd/)
-  maildir:PATH   a Maildir or Maildir++ tree; its root is the folder INBOX
 
-PATH is taken as it is: blanks, '%' and '?' stand for themselves, so quote it for
+A PATH is taken as it is: blanks, '%' and '?' stand for themselves, so quote it for
 the shell. A place that is read is never changed: no flag, no time stamp, no lock
 file. A target that is not there is made.
 
 Folders are named as in 'Work/2024'; '/' divides a folder from its parent. Within
 a name '/' is written %2F and '%' is written %25.
+
+Accounts:
+  The last '@' divides USER from HOST, so a user name may be an address:
+  imaps://anna@example.org@imap.example.org. '%' begins a code, as in a URL.
+  A FOLDER in a SOURCE selects it and what lies below it; in a TARGET it means
+  --into FOLDER.
+
+  Passwords, the first that is there:
+    --source-password-command CMD   a shell command whose only line is the password;
+                                    it is asked again before each login
+    --source-password-file FILE     mode 600, the password as its only line
+    MAILHAUL_SOURCE_PASSWORD        in the environment
+    USER:PASSWORD@HOST              others can see it for a moment: better not
+    a prompt                        when there is a terminal
+  and --target-… and MAILHAUL_TARGET_PASSWORD for a TARGET. A command over one place
+  takes the names of the source.
+
+  Connections are encrypted, and the server must prove its name by a certificate that
+  the system trusts, or one of --source-ca FILE. There is no option to skip this.
+
+  Behind a '?', divided by '&':
+    auth=MECHANISM      log in with this one only: plain, login, xoauth2 …
+    authuser=NAME       log in as USER, and act for NAME (an administrator's right)
+    fingerprint=SHA256  trust the server with this certificate, and no other
+    tunnel=CMD          talk to this shell command instead of a socket; '&' and '%'
+                        in CMD are written %26 and %25
+    tls=off             no encryption: only to this very machine, or with
+                        --allow-plaintext; only with imap://
 )";
 
 constexpr std::string_view kCopyText =
@@ -62,6 +94,9 @@ Examples:
       only folders below Work, and only mail since 2024
   mailhaul copy --map 'Sent Items=Sent' --exclude Trash mbox:old/ maildir:Mail
       with another name for one folder, and without another
+  mailhaul copy --source-password-command 'pass mail/anna' \
+      imaps://anna@imap.example.org maildir:Mail
+      a whole account into a Maildir
 )";
 
 constexpr std::string_view kVerifyText =
@@ -74,6 +109,7 @@ Examples:
   mailhaul verify --content-only mbox:archive.mbox maildir:Mail
       compare the messages, not their flags and dates
   mailhaul verify --json maildir:Mail mbox:backup/ | jq .missing
+  mailhaul verify imaps://anna@imap.example.org maildir:Mail
 )";
 
 constexpr std::string_view kLsText = R"(Lists the folders of LOCATION: how many messages, how many of them unread, their
@@ -82,6 +118,18 @@ size, and what the folder is for (its role). Changes nothing.
 Examples:
   mailhaul ls maildir:/home/anna/Maildir
   mailhaul ls --json mbox:backup/
+  mailhaul ls imaps://anna@imap.example.org
+)";
+
+constexpr std::string_view kProbeText =
+    R"(Connects to the server of LOCATION, logs in, and tells what it says of itself: its
+greeting, how the connection is encrypted, how the login was made, its abilities and
+limits, and which known faults of it are taken care of. Changes nothing. The first
+thing to try when an account does not work; --trace FILE shows every line.
+
+Examples:
+  mailhaul probe imaps://anna@imap.example.org
+  mailhaul probe --trace server.log imap://anna@localhost:1143
 )";
 
 constexpr std::string_view kVersionText = "Tells the version of mailhaul, and what it was built with.\n";
@@ -96,6 +144,8 @@ std::string_view text_of(unsigned command) {
       return kVerifyText;
     case kLs:
       return kLsText;
+    case kProbe:
+      return kProbeText;
     case kVersion:
       return kVersionText;
     default:

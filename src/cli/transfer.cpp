@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/strings.hpp"
 #include "cli/accounts.hpp"
 #include "cli/outcomes.hpp"
 #include "cli/process.hpp"
@@ -33,15 +34,38 @@ class Listener final : public pipeline::Observer {
 struct Prepared {
   store::Location source, target;
   store::OpenOptions source_open, target_open;
+  pipeline::JobOptions job;
+  std::string target_text;  ///< the target with the folder that was named
   std::unique_ptr<OutcomesFile> outcomes;
   StatePlaces state;
 };
+
+/// A folder in a TARGET means --into: the account is opened whole, for what goes below may not be there yet.
+Status take_folder(store::Location& target, pipeline::FolderRules& rules) {
+  if (!target.is_url || target.path.empty()) return {};
+  std::string text = std::exchange(target.path, {});
+  if (text.ends_with('/')) text.pop_back();
+  auto folder = mail::FolderPath::from_text(text);
+  if (!folder)
+    return make_error(ErrorKind::usage, Scope::run, "the target names no folder: \"" + visible(text) + "\"",
+                      "write imaps://user@host/Folder/Sub");
+  if (rules.into) {
+    auto parts = folder->components;
+    parts.insert(parts.end(), rules.into->components.begin(), rules.into->components.end());
+    folder = mail::FolderPath(std::move(parts));
+  }
+  rules.into = std::move(folder);
+  return {};
+}
 
 Result<Prepared> prepare(Frame& frame, const RunOptions& options, const store::Registry& registry,
                          files::FileSystem& fs, Accounts& accounts, StateUse use) {
   Prepared prepared;
   MH_TRY(prepared.source, read_location(frame, registry, options.source));
   MH_TRY(prepared.target, read_location(frame, registry, options.target));
+  prepared.target_text = prepared.target.text();
+  prepared.job = options.job;
+  MH_CHECK(take_folder(prepared.target, prepared.job.rules));
   prepared.source_open.mbox_dialect = prepared.target_open.mbox_dialect = options.mbox_dialect;
   MH_TRY(prepared.source_open.access, accounts.enter("source", options.source_access, prepared.source, fs));
   MH_TRY(prepared.target_open.access, accounts.enter("target", options.target_access, prepared.target, fs));
@@ -51,6 +75,14 @@ Result<Prepared> prepare(Frame& frame, const RunOptions& options, const store::R
   }
   MH_TRY(prepared.state, find_state(fs, frame.environment, frame.global.ledger, use));
   return prepared;
+}
+
+/// Two accounts may have one name, and then the error alone does not tell whose it is.
+void name_side(pipeline::Report& report) {
+  if (!report.error || report.error->kind != ErrorKind::unreachable) return;
+  const std::string side = report.exit == 4 ? "source" : report.exit == 5 ? "target" : "";
+  if (side.empty() || report.error->what.find("the " + side) != std::string::npos) return;
+  report.error = std::move(*report.error).context(side);
 }
 
 }  // namespace
@@ -80,12 +112,14 @@ int run_transfer(Frame& frame, const RunOptions& options, const Transfer& transf
                           .target = std::move(prepared->target),
                           .source_open = std::move(prepared->source_open),
                           .target_open = std::move(prepared->target_open),
-                          .options = options.job,
+                          .options = std::move(prepared->job),
                           .ledger_directory = prepared->state.ledger_directory,
                           .ledger_file = prepared->state.ledger_file};
   ProgressView view(frame.terminal, frame.clock, frame.global.quiet);
   Listener listener(view, prepared->outcomes.get());
   auto report = transfer.run(job, listener);
+  report.target = prepared->target_text;
+  name_side(report);
   view.finish();
   warnings.finish();
   accounts.finish();

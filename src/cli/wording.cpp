@@ -14,7 +14,8 @@ std::string verdict_of_copy(const pipeline::Report& report) {
     const char* first = report.dry_run ? "dry run, nothing was changed; " : "finished, ";
     if (counts.failed > 0)
       return first + std::string("but ") + messages(counts.failed) + " failed: listed above, still at the source";
-    if (counts.altered > 0) return first + std::string("but the target altered ") + messages(counts.altered);
+    if (counts.altered > 0)
+      return first + std::string("but the target altered ") + messages(counts.altered) + ": mailhaul verify names them";
     return first + std::string("but not all is as it should be: see the warnings");
   }
   if (report.dry_run) return "dry run: nothing was changed; " + messages(counts.copied) + " would be copied";
@@ -87,9 +88,9 @@ std::string verdict(const pipeline::Report& report) {
     case 2:
       return "not started: nothing was touched";
     case 4:
-      return "stopped: the source is not there, or cannot be reached";
+      return "stopped: the source is not there, cannot be reached, or refused the login";
     case 5:
-      return "stopped: the target is not there, or cannot be reached";
+      return "stopped: the target is not there, cannot be reached, or refused the login";
     case 6:
       return "refused for security";
     case 7:

@@ -34,17 +34,20 @@ class WrongLines(CliTest):
 
     def test_what_is_not_there_yet_says_so(self):
         for command in ("move", "sync", "backup", "restore", "snapshots", "diff", "check", "prune", "repair", "search",
-                        "show", "export", "key", "dedup", "probe", "run", "jobs", "schedule", "watch", "ledger", "plugins"):
+                        "show", "export", "key", "dedup", "run", "jobs", "schedule", "watch", "ledger", "plugins"):
             self.refuse(command, "mbox:a", "mbox:b", say=f"{command} is not there yet")
-        for option in ("--retry-failed", "--again", "-4", "-6", "--newest-first"):
+        for option in ("--retry-failed", "--again", "--delete-extra", "--newest-first"):
             self.refuse("copy", option, "mbox:a", "mbox:b", say=f"{option} is not there yet")
-        for option in ("--timeout", "--trace", "--rate", "--source-password-file", "--target-password-command",
-                       "--source-ca", "--connections", "--max-bytes", "--config"):
+        for option in ("--rate", "--connections", "--max-bytes", "--config"):
             self.refuse("copy", option, "3", "mbox:a", "mbox:b", say=f"{option} is not there yet")
 
     def test_an_unknown_scheme_is_refused_with_the_known_ones(self):
         self.refuse("copy", "carrier:pigeon", "mbox:b", say="carrier", hint="maildir")
-        self.refuse("copy", "mbox:a", "imaps://me@host/", say="imaps")
+        self.refuse("copy", "mbox:a", "pop3s://me@host/", say="pop3s", hint="imaps")
+
+    def test_an_account_without_its_slashes_is_refused_with_how_it_is_written(self):
+        for place in ("imaps:me@host", "imap:/me@host", "imaps:me:hunter2@host"):
+            self.refuse("ls", place, say="names no host", hint="imaps?://user@host")
 
     def test_a_usage_error_after_json_is_a_json_report_too(self):
         for arguments in (["copy", "--json", "--bananas"], ["--json", "copy"], ["cpoy", "--json"],
@@ -102,12 +105,15 @@ class Places(CliTest):
 
 class Passwords(CliTest):
     def test_a_password_in_a_location_is_warned_of_and_never_shown(self):
-        for extra in ([], ["--json"]):
-            done = self.expect(2, "ls", *extra, "imaps://me:hunter2@host/")
-            self.assertIn("password on the command line", done.err)
+        for place in ("imap://me:hunter2@127.0.0.1:1/", "imaps://me:hunter2@127.0.0.1:1/"):
+            for extra in ([], ["--json"], ["-v"]):
+                done = self.expect(4, "ls", *extra, place)
+                self.assertIn("password on the command line", done.err)
+                self.assertNotIn("hunter2", done.out + done.err)
+        for arguments in (("copy", "a", "b", "imaps://me:hunter2@host/"), ("ls", "imaps:me:hunter2@host", "--json"),
+                          ("ls", "me:hunter2@host", "--json"), ("ls", "imap://me:hunter2@/", "--json")):
+            done = self.expect(2, *arguments)
             self.assertNotIn("hunter2", done.out + done.err)
-        done = self.expect(2, "copy", "a", "b", "imaps://me:hunter2@host/")
-        self.assertNotIn("hunter2", done.out + done.err)
 
     def test_a_password_is_gone_from_the_process_list_at_once(self):
         write_mbox(self.path("s.mbox"), [message(1)])
@@ -132,15 +138,18 @@ class Passwords(CliTest):
 class Help(CliTest):
     def test_help_is_on_stdout_and_ends_with_0(self):
         overview = self.expect(0, "help").out
-        for word in ("copy", "verify", "ls", "version", "Exit codes", "Examples"):
+        for word in ("copy", "verify", "ls", "probe", "version", "Exit codes", "Examples"):
             self.assertIn(word, overview)
         self.assertEqual(overview, self.expect(0, "--help").out)
         self.assertEqual(overview, self.expect(0, "-h").out)
-        for command in ("copy", "verify", "ls", "version", "help"):
+        for command in ("copy", "verify", "ls", "probe", "version", "help"):
             text = self.expect(0, "help", command).out
             self.assertIn(f"Usage: mailhaul {command}", text)
             self.assertEqual(text, self.expect(0, command, "--help").out)
-        self.assertIn("maildir:PATH", self.expect(0, "help", "locations").out)
+        locations = self.expect(0, "help", "locations").out
+        for word in ("maildir:PATH", "mbox:PATH", "imaps://", "imap://", "auth=", "authuser=", "fingerprint=", "tunnel=",
+                     "tls=off", "--source-password-command", "--source-password-file", "MAILHAUL_SOURCE_PASSWORD"):
+            self.assertIn(word, locations)
         self.assertIn("12", self.expect(0, "help", "exit-codes").out)
         self.assertIn("not there yet", self.expect(2, "help", "move").err)
         self.assertIn("no help on", self.expect(2, "help", "bananas").err)

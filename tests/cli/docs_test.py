@@ -15,7 +15,7 @@ import unittest
 
 SOURCE = os.environ["MH_SOURCE_DIR"]
 BINARY = os.environ["MH_BINARY"]
-COMMANDS = ("copy", "verify", "ls", "version", "help")
+COMMANDS = ("copy", "verify", "ls", "probe", "version", "help")
 BLOCK = re.compile(r"^```(?P<kind>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -142,7 +142,7 @@ class Options(unittest.TestCase):
         return set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", done.stdout.decode(), re.MULTILINE))
 
     def test_the_documented_options_of_a_command_are_those_that_its_help_explains(self):
-        for command in ("copy", "verify", "ls"):
+        for command in ("copy", "verify", "ls", "probe"):
             with self.subTest(command=command):
                 self.assertGreater(len(self.documented(command)), 5)
                 self.assertEqual(self.documented(command), self.printed(command))

@@ -38,7 +38,7 @@ TEST(CommandLine, Gives_copy_its_defaults) {
   EXPECT_EQ(options.memory, 64ULL << 20);
   EXPECT_TRUE(options.job.rules.role_map);
   EXPECT_FALSE(options.job.dry_run);
-  EXPECT_EQ(options.open.mbox_dialect, store::MboxDialect::mboxrd);
+  EXPECT_EQ(options.mbox_dialect, store::MboxDialect::mboxrd);
   EXPECT_EQ(options.outcomes, "");
 }
 
@@ -84,8 +84,42 @@ TEST(CommandLine, Takes_every_option_of_a_run) {
   EXPECT_EQ(options.job.settle, std::chrono::seconds(3));
   EXPECT_EQ(options.memory, 1U << 20);
   EXPECT_EQ(options.outcomes, "o.jsonl");
-  EXPECT_EQ(options.open.mbox_dialect, store::MboxDialect::mboxo);
+  EXPECT_EQ(options.mbox_dialect, store::MboxDialect::mboxo);
   EXPECT_TRUE(options.job.dry_run);
+}
+
+TEST(CommandLine, Takes_each_sides_way_into_an_account) {
+  const auto options = parse_copy({"--source-password-command", "pass a, b", "--target-password-command=pass c",
+                                   "--source-password-file", "f", "--target-password-file", "g", "--source-ca", "x.pem",
+                                   "--target-ca", "y.pem", "--allow-plaintext"});
+  EXPECT_EQ(options.source_access.password_command, "pass a, b");
+  EXPECT_EQ(options.target_access.password_command, "pass c");
+  EXPECT_EQ(options.source_access.password_file, "f");
+  EXPECT_EQ(options.target_access.password_file, "g");
+  EXPECT_EQ(options.source_access.ca_file, "x.pem");
+  EXPECT_EQ(options.target_access.ca_file, "y.pem");
+  EXPECT_TRUE(options.source_access.allow_plaintext && options.target_access.allow_plaintext);
+  EXPECT_FALSE(parse_copy({}).source_access.allow_plaintext);
+
+  const auto line = parse({"probe", "--source-password-command", "c", "--source-ca", "x", "imaps://a@b"});
+  ASSERT_TRUE(line.ok()) << line.error().what;
+  const auto& probe = std::get<ProbeOptions>(line->command);
+  EXPECT_EQ(probe.location, "imaps://a@b");
+  EXPECT_EQ(probe.access.password_command, "c");
+  EXPECT_EQ(probe.access.ca_file, "x");
+}
+
+TEST(CommandLine, Takes_what_every_connection_shall_do) {
+  const auto plain = parse({"ls", "a:b"});
+  EXPECT_EQ(plain->global.timeout, std::chrono::seconds(60));
+  EXPECT_EQ(plain->global.family, AddressFamily::any);
+  EXPECT_EQ(plain->global.trace, "");
+  const auto line = parse({"-4", "ls", "--trace", "t", "--timeout", "1500ms", "a:b"});
+  ASSERT_TRUE(line.ok()) << line.error().what;
+  EXPECT_EQ(line->global.timeout, std::chrono::milliseconds(1500));
+  EXPECT_EQ(line->global.family, AddressFamily::ipv4);
+  EXPECT_EQ(line->global.trace, "t");
+  EXPECT_EQ(parse({"probe", "a:b", "-q6"})->global.family, AddressFamily::ipv6);
 }
 
 TEST(CommandLine, Keeps_commas_newlines_and_long_values_whole) {
@@ -156,7 +190,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"only_options", {"--json"}, "a command is missing", "mailhaul help"},
         Wrong{"command_typo", {"cpoy", "a", "b"}, "unknown command 'cpoy'", "did you mean copy?"},
         Wrong{"command_unknown", {"bananas"}, "unknown command 'bananas'", "mailhaul help"},
-        Wrong{"command_later", {"probe", "mbox:a"}, "probe is not there yet", "mailhaul help"},
+        Wrong{"command_later", {"dedup", "mbox:a"}, "dedup is not there yet", "mailhaul help"},
         Wrong{"command_later_with_help", {"move", "--help"}, "move is not there yet", ""},
         Wrong{"option_typo", {"copy", "--foldr", "x", "a", "b"}, "unknown option '--foldr'", "did you mean --folder?"},
         Wrong{"option_typo_with_value", {"copy", "--foldr=x", "a", "b"}, "unknown option '--foldr'", "--folder"},
@@ -166,8 +200,18 @@ INSTANTIATE_TEST_SUITE_P(
               {"copy", "--retry-failed", "a", "b"},
               "--retry-failed is not there yet",
               "mailhaul help copy"},
-        Wrong{"option_later_with_value", {"copy", "--trace", "f", "a", "b"}, "--trace is not there yet", ""},
-        Wrong{"letter_later", {"copy", "-4", "a", "b"}, "-4 is not there yet", ""},
+        Wrong{"option_later_with_value", {"copy", "--rate", "f", "a", "b"}, "--rate is not there yet", ""},
+        Wrong{"both_families", {"copy", "-4", "-6", "a", "b"}, "-4 and -6", ""},
+        Wrong{"timeout", {"ls", "--timeout", "30", "a"}, "--timeout cannot be '30'", "60s"},
+        Wrong{"no_timeout", {"ls", "--timeout", "0", "a"}, "--timeout cannot be '0'", "60s"},
+        Wrong{"target_of_one_place", {"ls", "--target-ca", "f", "a"}, "--target-ca does not go with ls", ""},
+        Wrong{"target_of_probe", {"probe", "--target-password-file=f", "a"}, "does not go with probe", ""},
+        Wrong{"password_typo",
+              {"probe", "--source-pasword-file", "f", "a"},
+              "--source-pasword-file",
+              "--source-password-file"},
+        Wrong{"no_place_to_probe", {"probe"}, "needs a LOCATION", "LOCATION"},
+        Wrong{"password_option", {"probe", "--password", "x", "a"}, "unknown option '--password'", ""},
         Wrong{"option_of_another", {"ls", "--folder", "x", "mbox:a"}, "--folder does not go with ls", ""},
         Wrong{"content_only_for_copy", {"copy", "--content-only", "a", "b"}, "does not go with copy", ""},
         Wrong{"no_words", {"copy"}, "needs a SOURCE and a TARGET", "SOURCE TARGET"},
@@ -214,6 +258,11 @@ TEST(Passwords, Are_overwritten_in_place_and_nothing_else_is) {
                                           {"imaps://me@host:993/a@b", "imaps://me@host:993/a@b"},
                                           {"imaps://me@host", "imaps://me@host"},
                                           {"imaps://me:@host", "imaps://me:@host"},
+                                          {"imaps:me:hunter2@host", "imaps:me:*******@host"},
+                                          {"imaps:/me:hunter2@host", "imaps:/me:*******@host"},
+                                          {"me:hunter2@host", "me:*******@host"},
+                                          {"imaps:me@host", "imaps:me@host"},
+                                          {"Sent:a=Work/x@y", "Sent:a=Work/x@y"},
                                           {"maildir:/a:b@c", "maildir:/a:b@c"},
                                           {"maildir://x:y@z", "maildir://x:y@z"},
                                           {"plain", "plain"}}) {

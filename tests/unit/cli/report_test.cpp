@@ -99,6 +99,67 @@ TEST(JsonReport, Of_ls_lists_the_folders) {
   EXPECT_EQ(folder->getValue<int>("unseen"), 1);
 }
 
+store::Probe dovecot() {
+  store::Probe probe;
+  probe.greeting = "Dovecot ready.";
+  probe.capabilities = {"IMAP4rev1", "UIDPLUS", "LITERAL+"};
+  probe.tls = "TLSv1.3 TLS_AES_256_GCM_SHA384";
+  probe.login = "PLAIN";
+  probe.limits = {{"append_octets", "35651584"}, {"idle", "29 min"}};
+  probe.quirks = {"answers too late"};
+  return probe;
+}
+
+TEST(JsonReport, Of_probe_has_every_field_of_the_contract_in_its_order_whether_it_succeeds_or_not) {
+  pipeline::Report report;
+  report.command = "probe";
+  report.source = "imaps://anna@host";
+  for (const auto& json : {probe_json(report, dovecot()), probe_json(report, {})}) {
+    std::size_t at = 0;
+    for (const char* key : {"command", "source", "greeting", "capabilities", "tls", "login", "limits", "quirks",
+                            "seconds", "exit", "notes"}) {
+      at = json.find("\"" + std::string(key) + "\":", at);
+      ASSERT_NE(at, std::string::npos) << key << " in " << json;
+    }
+  }
+  const auto object = parse(probe_json(report, dovecot()));
+  EXPECT_EQ(object->getValue<std::string>("greeting"), "Dovecot ready.");
+  EXPECT_EQ(object->getArray("capabilities")->getElement<std::string>(2), "LITERAL+");
+  EXPECT_EQ(object->getValue<std::string>("tls"), "TLSv1.3 TLS_AES_256_GCM_SHA384");
+  EXPECT_EQ(object->getValue<std::string>("login"), "PLAIN");
+  EXPECT_EQ(object->getObject("limits")->getValue<int>("append_octets"), 35'651'584);
+  EXPECT_EQ(object->getObject("limits")->getValue<std::string>("idle"), "29 min");
+  EXPECT_EQ(object->getArray("quirks")->size(), 1U);
+  report.error = make_error(ErrorKind::unreachable, Scope::session, "gone", "wait");
+  report.exit = 4;
+  const auto failed = parse(probe_json(report, {}));
+  EXPECT_EQ(failed->getObject("error")->getValue<std::string>("kind"), "unreachable");
+  EXPECT_EQ(failed->getValue<int>("exit"), 4);
+}
+
+TEST(TextReport, Of_probe_fits_a_terminal_and_shows_what_a_server_says_only_made_visible) {
+  EXPECT_EQ(probe_text("imaps://anna@host", dovecot()),
+            "imaps://anna@host\n\n"
+            "  greeting      Dovecot ready.\n"
+            "  tls           TLSv1.3 TLS_AES_256_GCM_SHA384\n"
+            "  login         PLAIN\n"
+            "  capabilities  IMAP4rev1 UIDPLUS LITERAL+\n"
+            "  limits        append_octets 35651584\n"
+            "                idle 29 min\n"
+            "  quirks        answers too late\n");
+  auto evil = dovecot();
+  const std::string escape = "\x1b]52;c;aGk=\x07\r\nx";
+  evil.greeting = evil.tls = evil.login = escape;
+  evil.capabilities.assign(40, escape);
+  evil.limits = {{escape, escape}};
+  evil.quirks = {escape};
+  std::istringstream lines(probe_text(escape, evil));
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_LE(line.size(), 80U) << line;
+    EXPECT_EQ(line.find_first_of("\x1b\x07\r"), std::string::npos) << line;
+  }
+}
+
 TEST(JsonReport, Is_whole_when_the_run_failed) {
   auto report = copy_report();
   report.error = make_error(ErrorKind::no_space, Scope::run, "disk full", "make room");
