@@ -24,6 +24,8 @@ std::string_view phase_word(Phase phase) {
       return "looking for what is already there";
     case Phase::copying:
       return "copying";
+    case Phase::settling:
+      return "waiting for what may still arrive";
     case Phase::verifying:
       return "verifying";
     case Phase::finishing:
@@ -44,6 +46,11 @@ std::string progress_text(const pipeline::Progress& progress, const Rates& rates
     text += " " + grouped(done) + "/" + grouped(progress.total) + " (" + std::to_string(percent) + " %)";
   } else if (progress.total > 0) {
     text += " " + grouped(progress.total) + (progress.total == 1 ? " message" : " messages");
+  }
+  if (progress.in_doubt > 0) {
+    text += ", " + grouped(progress.in_doubt) + " in doubt";
+    if (progress.phase == Phase::settling)
+      text += " (at most " + human_seconds(std::chrono::duration<double>(progress.wait).count()) + " more)";
   }
   if (progress.failed > 0) text += ", " + grouped(progress.failed) + " failed";
   if (rates.messages >= 1) text += ", " + grouped(static_cast<std::uint64_t>(rates.messages)) + "/s";

@@ -1,6 +1,8 @@
 // The ledger's statements. Every one is prepared once and kept by the connection.
 #include "ledger/ledger.hpp"
 
+#include <limits>
+
 #include "base/checked.hpp"
 #include "ledger/schema.hpp"
 
@@ -24,6 +26,9 @@ Status set_aside(files::FileSystem& fs, const std::string& path, std::int64_t wa
 std::optional<Digest> column_optional_digest(const files::Stmt& row, int index) {
   return row.column_is_null(index) ? std::nullopt : row.column_digest(index);
 }
+
+/// Name of a meta value: the last content there was when a target folder's watermark was set.
+std::string before_watermark(RowId folder) { return "contents-before-watermark-" + std::to_string(folder); }
 
 Digest digest_or_zero(const std::optional<Digest>& digest) { return digest.value_or(Digest{}); }
 
@@ -157,6 +162,8 @@ Result<SourceFolder> Ledger::source_folder(std::string_view path, std::string_vi
   MH_CHECK(end_listing(found->id));
   MH_TRY(files::Stmt update, db_->prepare("UPDATE source_folder SET epoch=?2, state='' WHERE id=?1"));
   MH_CHECK(update.bind(1, found->id).bind(2, epoch).run());
+  MH_TRY(files::Stmt unname, db_->prepare("UPDATE intent SET key='' WHERE source_folder=?1"));
+  MH_CHECK(unname.bind(1, found->id).run());
   found->epoch = std::string(epoch);
   found->state.clear();
   return *found;
@@ -206,8 +213,19 @@ Status Ledger::set_target_state(RowId folder, std::string_view state) {
 }
 
 Status Ledger::set_watermark(RowId folder, std::string_view watermark) {
+  {
+    MH_TRY(files::Stmt query, db_->prepare("SELECT coalesce(max(id), 0) FROM content"));
+    MH_TRY([[maybe_unused]] const bool row, query.step());
+    MH_CHECK(set_meta(before_watermark(folder), std::to_string(query.column_int(0))));
+  }
   MH_TRY(files::Stmt update, db_->prepare("UPDATE target_folder SET watermark=?2 WHERE id=?1"));
   return update.bind(1, folder).bind_blob(2, as_octets(watermark)).run();
+}
+
+Result<std::optional<RowId>> Ledger::contents_before_watermark(RowId folder) {
+  MH_TRY(const auto text, meta(before_watermark(folder)));
+  const auto number = parse_uint(text.value_or(""), 10, static_cast<std::uint64_t>(std::numeric_limits<RowId>::max()));
+  return number ? std::optional(static_cast<RowId>(*number)) : std::nullopt;
 }
 
 Result<std::optional<KnownItem>> Ledger::find_item(RowId folder, std::string_view key) {

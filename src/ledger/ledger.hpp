@@ -93,7 +93,8 @@ class Ledger {
   [[nodiscard]] Status commit();  ///< durable when it returns
   [[nodiscard]] bool in_transaction() const { return tx_.has_value(); }
 
-  /// Found or made. Another epoch voids all keys: its items are forgotten (their contents stay known).
+  /// Found or made. Another epoch voids all keys: its items are forgotten (their contents stay known), and its intents
+  /// name no source message any more.
   [[nodiscard]] Result<SourceFolder> source_folder(std::string_view path, std::string_view epoch);
   [[nodiscard]] Result<std::optional<SourceFolder>> find_source_folder(std::string_view path);
   [[nodiscard]] Status set_source_state(RowId folder, std::string_view state);
@@ -102,6 +103,8 @@ class Ledger {
   [[nodiscard]] Result<std::string> target_folder_path(RowId folder);
   [[nodiscard]] Status set_target_state(RowId folder, std::string_view state);
   [[nodiscard]] Status set_watermark(RowId folder, std::string_view watermark);
+  /// Contents with a higher id were recorded after the folder's watermark was set; nullopt when that is not known.
+  [[nodiscard]] Result<std::optional<RowId>> contents_before_watermark(RowId folder);
 
   [[nodiscard]] Result<std::optional<KnownItem>> find_item(RowId folder, std::string_view key);
   [[nodiscard]] Result<DoneCounts> count_items(RowId folder);

@@ -31,6 +31,9 @@ class PendingTable {
   [[nodiscard]] Status begin();
   [[nodiscard]] Status end();
   [[nodiscard]] Status add(const PendingItem& item);
+  /// Gives a number away for which there will be no item.
+  [[nodiscard]] std::uint64_t skip() { return count_++; }
+  /// Numbers given so far.
   [[nodiscard]] std::uint64_t count() const { return count_; }
   /// Up to `limit` items of one folder with numbers from `from` on, in order; empty at the end.
   [[nodiscard]] Result<std::vector<PendingItem>> read(std::uint64_t from, std::size_t limit);

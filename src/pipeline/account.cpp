@@ -61,6 +61,13 @@ Status Account::count(std::size_t folder, const MessageOutcome& outcome, const s
   return observer_.wants_outcomes() ? observer_.on_outcome(outcome) : Status();
 }
 
+void Account::altered(MessageOutcome outcome, const std::string& message_id) {
+  ++report_.counts.altered;
+  if (report_.failures.size() < kKeptInReport)
+    report_.failures.push_back({std::move(outcome.folder), std::move(outcome.key), message_id, "altered",
+                                "the target changed the message's octets"});
+}
+
 Status Account::listed_done(std::size_t folder, MessageOutcome outcome, const std::string& message_id) {
   ++report_.counts.listed;
   ++report_.folders[folder].listed;

@@ -42,6 +42,8 @@ class Account {
   /// The end of a message announced by listed_open(). A second end is a bug of ours.
   Status settle(std::uint64_t number, std::size_t folder, MessageOutcome outcome, const std::string& message_id,
                 std::uint64_t octets);
+  /// A message that was copied, but not as it was.
+  void altered(MessageOutcome outcome, const std::string& message_id);
   /// Whether a number has its outcome.
   [[nodiscard]] bool settled(std::uint64_t number) const { return settled_[number]; }
   /// What was never settled is pending. Error: the sum does not balance.

@@ -1,12 +1,13 @@
 // What happens to one message: filtered, a twin, already there, or delivered.
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "pipeline/copy_run.hpp"
 
 namespace mailhaul::pipeline {
 namespace {
 
-constexpr int kAttempts = 3;
 // Parked twins hold their content; beyond this the messages they wait for are pushed through.
 constexpr std::size_t kParkedMessages = 256;
 constexpr std::uint64_t kParkedOctets = 16ULL << 20;
@@ -25,6 +26,7 @@ bool CopyRun::date_excludes(const mail::Meta& meta) const {
 
 Status CopyRun::settle(const Delivery& delivery, Outcome outcome, std::string reason, std::string target_key,
                        std::string twin) {
+  if (outcome != Outcome::unknown) MH_CHECK(end_superseded(delivery));
   const auto* content = delivery.message.content.get();
   MessageOutcome line{map_.folders[delivery.folder].source.path.text(),
                       delivery.key,
@@ -37,14 +39,28 @@ Status CopyRun::settle(const Delivery& delivery, Outcome outcome, std::string re
                          content != nullptr ? content->facts().message_id : "", content != nullptr ? content->size() : 0);
 }
 
+/// The message has its end, so nobody will look for its earlier tries any more.
+Status CopyRun::end_superseded(const Delivery& delivery) {
+  for (const auto& ticket : delivery.superseded) {
+    MH_CHECK(ledger_->begin());
+    MH_CHECK(ledger_->drop_intent(ticket.instance, ticket.counter));
+  }
+  return {};
+}
+
 Status CopyRun::handle(Fetched fetched) {
   Delivery delivery;
   delivery.number = fetched.number;
   delivery.folder = fetched.folder;
   delivery.key = std::move(fetched.key);
+  if (const auto earlier = superseded_.find(fetched.number); earlier != superseded_.end())
+    delivery.superseded = earlier->second;
   if (std::holds_alternative<Vanished>(fetched.result))
     return settle(delivery, Outcome::vanished, "it was removed at the source during the run");
-  if (auto* error = std::get_if<Error>(&fetched.result)) return settle(delivery, Outcome::failed, error->what);
+  if (auto* error = std::get_if<Error>(&fetched.result)) {
+    if (error->kind == ErrorKind::identity) report_.exit = worse_exit(report_.exit, exit_code(*error, Side::source));
+    return settle(delivery, Outcome::failed, error->what);
+  }
   delivery.message = std::move(std::get<mail::Message>(fetched.result));
   progress_.octets += delivery.message.content->size();
   if (date_excludes(delivery.message.meta)) return settle(delivery, Outcome::filtered, "received date");
@@ -54,6 +70,8 @@ Status CopyRun::handle(Fetched fetched) {
     if (auto opened = open_folder(delivery.folder); !opened.ok()) {
       if (opened.error().scope == Scope::run || opened.error().scope == Scope::session) return opened;
       state.broken = std::move(opened).error();
+      if (state.broken->kind == ErrorKind::identity)
+        report_.exit = worse_exit(report_.exit, exit_code(*state.broken, Side::target));
     }
   }
   if (state.broken) return settle(delivery, Outcome::failed, state.broken->what);
@@ -66,6 +84,15 @@ Status CopyRun::handle(Fetched fetched) {
 Status CopyRun::decide(Delivery delivery) {
   const auto& facts = delivery.message.content->facts();
   const ledger::RowId scope = options_.dedup_scope == DedupScope::account ? 0 : delivery.target->id;
+  // What is in doubt may be there already, and the ledger does not say so.
+  const bool twin_in_doubt =
+      options_.dedup == Dedup::none
+          ? doubts_.holds_unlisted(scope, facts.nid)
+          : doubts_.holds(scope, facts.nid) || (delivery.loose_key && doubts_.holds(scope, *delivery.loose_key));
+  if (twin_in_doubt) {
+    twins_of_doubts_.push_back(std::move(delivery));
+    return {};
+  }
   if (options_.dedup != Dedup::none) {
     const bool twin_under_way = deliverer_->under_way(scope, facts.nid) ||
                                 (delivery.loose_key && deliverer_->under_way(scope, *delivery.loose_key));
@@ -127,7 +154,7 @@ Status CopyRun::add_twin_flags(const Delivery& delivery, const ledger::Content& 
   change.add_flags = mail::Flags(more);
   change.add_keywords = meta.keywords;
   auto status = deliverer_->update(*delivery.target, content.key, change);
-  if (status.ok() || status.error().scope != Scope::message) return status;
+  if (status.ok() || status.error().scope == Scope::session || status.error().scope == Scope::run) return status;
   ++report_.counts.lost_flags;
   return {};
 }
@@ -139,9 +166,20 @@ Status CopyRun::settled(Delivered delivered) {
     report_.counts.lost_keywords += stored->lost_keywords ? 1 : 0;
     report_.counts.lost_dates += stored->lost_date ? 1 : 0;
     report_.counts.lost_flags += stored->lost_flags ? 1 : 0;
+    target_progress_ = true;
+    target_back_off_.progress();
+    if (stored->altered)
+      account_.altered({map_.folders[delivery.folder].source.path.text(), delivery.key, "", Outcome::copied, "", "", ""},
+                       delivery.message.content->facts().message_id);
     return settle(delivery, Outcome::copied, "", stored->key.value_or(""));
   }
   const Error& error = std::get<store::Refused>(delivered.ack.verdict).error;
+  if (session_lost(error)) {
+    // It never left. That is nobody's fault, least of all the message's: no attempt.
+    --delivery.attempts;
+    taken_back_.push_back(std::move(delivery));
+    return {};
+  }
   if (error.scope == Scope::run || error.scope == Scope::session) {
     if (!fatal_) fatal_ = error;
     return {};  // it stays pending: the next run brings it
@@ -151,16 +189,22 @@ Status CopyRun::settled(Delivered delivered) {
     return {};
   }
   if (error.scope == Scope::folder) states_[delivery.folder].broken = error;
+  if (error.kind == ErrorKind::identity) report_.exit = worse_exit(report_.exit, exit_code(error, Side::target));
   return settle(delivery, Outcome::failed, error.what);
 }
 
-/// Retries, and twins whose first one got its verdict.
+/// Retries, and twins whose first one got its verdict. A retry is decided anew: its twin may have gone meanwhile.
 Status CopyRun::work_off() {
   if (fatal_) return *fatal_;
+  std::move(taken_back_.begin(), taken_back_.end(), std::back_inserter(to_retry_));
+  taken_back_.clear();
   while (!to_retry_.empty()) {
     Delivery delivery = std::move(to_retry_.front());
     to_retry_.pop_front();
-    MH_CHECK(deliverer_->add(std::move(delivery)));
+    MH_CHECK(decide(std::move(delivery)));
+  }
+  if (std::exchange(doubts_changed_, false)) {
+    for (auto& delivery : std::exchange(twins_of_doubts_, {})) MH_CHECK(decide(std::move(delivery)));
   }
   if (parked_.empty()) return {};
   if (parked_.size() > kParkedMessages || parked_octets_ > kParkedOctets) MH_CHECK(deliverer_->drain());

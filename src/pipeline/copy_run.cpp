@@ -1,6 +1,7 @@
 // The steps of a copy.
 #include "pipeline/copy_run.hpp"
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
@@ -33,10 +34,12 @@ CopyRun::CopyRun(const Job& job, Observer& observer)
       notes_(job.services.events),
       services_(with(job.services, notes_, job.services.spool)),
       index_services_(with(job.services, notes_, job.facts_spool)),
-      account_(report_, observer) {}
+      account_(report_, observer),
+      start_(job.services.clock.steady()),
+      target_back_off_(job.options.patience, job.services.cancel),
+      doubts_(job.options.settle) {}
 
 Report CopyRun::run() {
-  const auto start = services_.clock.steady();
   report_.command = "copy";
   report_.source = job_.source.text();
   report_.target = job_.target.text();
@@ -46,7 +49,7 @@ Report CopyRun::run() {
     report_.error = std::move(status).error();
   }
   finish();
-  report_.seconds = std::chrono::duration<double>(services_.clock.steady() - start).count();
+  report_.seconds = std::chrono::duration<double>(services_.clock.steady() - start_).count();
   return std::move(report_);
 }
 
@@ -62,6 +65,9 @@ void CopyRun::progress(Progress::Phase phase, const std::string& folder) {
   progress_.done = account_.done();
   progress_.copied = report_.counts.copied;
   progress_.failed = report_.counts.failed;
+  progress_.in_doubt = doubts_.open();
+  const auto left = progress_.in_doubt == 0 ? SteadyTime::duration(0) : doubts_.last_look() - services_.clock.steady();
+  progress_.wait = std::max(std::chrono::milliseconds(0), std::chrono::ceil<std::chrono::milliseconds>(left));
   observer_.on_progress(progress_);
 }
 
@@ -75,7 +81,8 @@ Status CopyRun::execute() {
     if (services_.cancel.requested()) return interrupted();
     MH_CHECK(list_folder(i));
   }
-  return transfer();
+  MH_CHECK(transfer());
+  return settle_doubts();
 }
 
 Status CopyRun::prepare() {
@@ -107,6 +114,7 @@ Status CopyRun::prepare() {
     else
       ++report_.counts.lost_flags;
   });
+  if (!options_.dry_run) deliverer_->set_reconnect([this](const Error& why) { return reopen_target(why); });
   MH_TRY(pending_, ledger::PendingTable::make(services_.fs));
   return {};
 }
@@ -143,7 +151,8 @@ Status CopyRun::plan_folders() {
   for (const auto& view : map_.skipped_views)
     notes_.note({store::Note::Weight::info, view, "skipped: it shows mail that lies in other folders (name it with --folder)"});
   if (target_source_)
-    index_ = std::make_unique<TargetIndex>(*ledger_, *target_source_, std::move(names.folders), options_.dedup, services_.fs);
+    index_ = std::make_unique<TargetIndex>(*ledger_, *target_source_, std::move(names.folders), options_.dedup, services_.fs,
+                                           [this] { keep_alive(Alive::target); });
   states_.resize(map_.folders.size());
   for (const auto& plan : map_.folders) {
     source_folders_.push_back(&plan.source);
@@ -173,6 +182,7 @@ Status CopyRun::list_folder(std::uint32_t index) {
     if (twins_again) state.known.state.clear();
     if (!state.known.state.empty() && state.known.state == folder.state && folder.covers.new_mail) return count_known(index);
   } else {
+    if (found) doubts_.void_keys(found->id);
     MH_CHECK(ledger_->begin());
     MH_TRY(state.known, ledger_->source_folder(name, folder.epoch));
     MH_CHECK(ledger_->commit());
@@ -200,6 +210,12 @@ Status CopyRun::list_folder(std::uint32_t index) {
     }
     if (options_.selection.has_dates() && item.meta.received && date_excludes(item.meta)) {
       MH_CHECK(account_.listed_done(index, {name, item.key, "", Outcome::filtered, "", "received date", ""}));
+      return false;
+    }
+    if (Doubt* doubt = doubts_.of_item(state.known.id, item.key); doubt != nullptr && !doubt->listed) {
+      // It is sent again when it is certain that the earlier delivery did not arrive, and read only then.
+      account_.listed_open(index);
+      doubt->listed = Doubt::Listed{pending_->skip(), row_of(item, index)};
       return false;
     }
     account_.listed_open(index);
@@ -260,8 +276,15 @@ Status CopyRun::transfer() {
   }
   MH_CHECK(open_target());
   MH_CHECK(index_whole_target());
+  return read_and_deliver(*pending_, {});
+}
+
+Status CopyRun::read_and_deliver(ledger::PendingTable& pending, const std::vector<std::uint64_t>& numbers) {
   FetchQueue queue(kQueueOctets, kQueueMessages);
-  Reader reader(*source_, *pending_, source_folders_, [&queue](Fetched fetched) { return queue.push(std::move(fetched)); });
+  Reader reader(*source_, pending, source_folders_, [&](Fetched fetched) {
+    if (!numbers.empty()) fetched.number = numbers[fetched.number];
+    return queue.push(std::move(fetched));
+  });
   std::thread reading([&] { queue.finish(reader.run()); });
   Status status = take_from(queue);
   queue.close();
@@ -283,16 +306,24 @@ Status CopyRun::take_from(FetchQueue& queue) {
       case FetchQueue::State::finished: {
         // What was read is delivered also when the source broke off.
         Status source_end = on(Side::source, queue.end_status());
-        do {
-          MH_CHECK(on(Side::target, deliverer_->drain()));
-          MH_CHECK(on(Side::target, work_off()));
-        } while (deliverer_->unanswered() != 0 || !parked_.empty() || !to_retry_.empty());
+        MH_CHECK(finish_deliveries());
         return source_end;
       }
     }
+    keep_alive(Alive::both_targets);
     MH_CHECK(on(Side::target, work_off()));
     progress(Progress::Phase::copying);
   }
+}
+
+/// Until nothing is under way; what is in doubt then is left to settle_doubts().
+Status CopyRun::finish_deliveries() {
+  do {
+    MH_CHECK(on(Side::target, deliverer_->drain()));
+    if (target_caps_.late_commits) doubt(deliverer_->take_unanswered(Deliverer::Which::in_doubt));
+    MH_CHECK(on(Side::target, work_off()));
+  } while (deliverer_->unanswered() != 0 || !parked_.empty() || !to_retry_.empty());
+  return {};
 }
 
 /// After whatever end: what was acknowledged is recorded, what was not is in doubt.
@@ -300,8 +331,9 @@ Status CopyRun::settle_leftovers() {
   if (!ledger_ || !deliverer_) return {};
   if (target_ && !fatal_) (void)target_->flush();  // its acks count; its failure shows as doubt below
   MH_CHECK(deliverer_->record());
-  for (const auto& delivery : deliverer_->take_unanswered())
+  for (const auto& delivery : deliverer_->take_unanswered(Deliverer::Which::all))
     MH_CHECK(settle(delivery, Outcome::unknown, "the target gave no answer"));
+  MH_CHECK(leave_doubts());
   target_.reset();
   MH_CHECK(ledger_->begin());
   for (std::size_t i = 0; i < states_.size(); ++i) {

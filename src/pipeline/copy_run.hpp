@@ -2,9 +2,11 @@
 #pragma once
 
 #include <deque>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,9 +15,11 @@
 #include "ledger/place.hpp"
 #include "pipeline/account.hpp"
 #include "pipeline/delivery.hpp"
+#include "pipeline/doubts.hpp"
 #include "pipeline/fetch_queue.hpp"
 #include "pipeline/folder_map.hpp"
 #include "pipeline/jobs.hpp"
+#include "pipeline/patience.hpp"
 #include "pipeline/places.hpp"
 #include "pipeline/target_index.hpp"
 
@@ -44,7 +48,11 @@ class CopyRun {
   Status count_known(std::uint32_t index);
   [[nodiscard]] bool reconsider(ledger::Done done) const;
   Status transfer();
+  /// Reads what is in the table on a thread of its own and delivers it. `numbers` are the account's, by the table's; empty
+  /// when they are the same.
+  Status read_and_deliver(ledger::PendingTable& pending, const std::vector<std::uint64_t>& numbers);
   Status take_from(FetchQueue& queue);
+  Status finish_deliveries();
   Status settle_leftovers();
   void finish();
   void progress(Progress::Phase phase, const std::string& folder = {});
@@ -57,6 +65,25 @@ class CopyRun {
   Status recover();
   Status recover_folder(ledger::RowId folder, const std::vector<ledger::Intent>& intents);
   Status open_folder(std::uint32_t index);
+  Result<TargetFolder*> folder_of(const store::FolderHandle& handle);
+  TargetFolder* opened_folder(ledger::RowId id);
+
+  // copy_settle.cpp: lost sessions of the target, deliveries in doubt
+  /// Which sessions are idle: the writing one, also the one that reads the target, or the source's too.
+  enum class Alive { target, both_targets, all };
+  void keep_alive(Alive who);
+  Status reopen_target(const Error& why);
+  Status bury_session(const Error& why);
+  void doubt(std::vector<Delivery> deliveries);
+  Status look_into(const std::set<ledger::RowId>& folders);
+  Status look_into(TargetFolder& folder);
+  void give_up_folder(TargetFolder& folder, const Error& error);
+  Status arrived(TargetFolder& folder, Doubt doubt, const store::Key& key);
+  Status did_not_arrive(TargetFolder& folder, std::list<Doubt>::iterator doubt);
+  static Delivery delivery_of(const Doubt::Listed& listed);
+  Status settle_doubts();
+  Status deliver_late();
+  Status leave_doubts();
 
   // copy_decide.cpp: one message
   Status handle(Fetched fetched);
@@ -68,7 +95,10 @@ class CopyRun {
   Status work_off();
   Status settle(const Delivery& delivery, Outcome outcome, std::string reason, std::string target_key = {},
                 std::string twin = {});
+  Status end_superseded(const Delivery& delivery);
   [[nodiscard]] bool date_excludes(const mail::Meta& meta) const;
+
+  static constexpr int kAttempts = 3;  ///< of one message
 
   const Job& job_;
   const JobOptions& options_;
@@ -98,8 +128,18 @@ class CopyRun {
   std::vector<const store::FolderInfo*> source_folders_;
   std::unique_ptr<ledger::PendingTable> pending_;
   std::map<std::string, std::unique_ptr<TargetFolder>> target_folders_;  ///< by the target's own spelling
-  bool intents_left_ = false;
+  bool intents_left_ = false;  ///< a dry run asks nobody
   std::uint64_t uncommitted_ = 0;
+
+  SteadyTime start_, pumped_{};
+  BackOff target_back_off_;
+  bool target_progress_ = false;  ///< the present session of the target stored something
+  Doubts doubts_;
+  bool doubts_changed_ = false;   ///< since the twins that wait for them were looked at
+  std::vector<Doubt> late_;       ///< of an earlier run, and did not arrive: to be read and delivered
+  std::map<std::uint64_t, std::vector<store::Ticket>> superseded_;  ///< by number: their tickets
+  std::deque<Delivery> twins_of_doubts_;
+  std::vector<Delivery> taken_back_;  ///< never left before the session was lost
 
   std::deque<Delivery> parked_;    ///< twins of messages under way
   std::uint64_t parked_octets_ = 0;

@@ -33,77 +33,78 @@ Status CopyRun::index_whole_target() {
 Status CopyRun::recover() {
   MH_TRY(const auto intents, ledger_->intents());
   if (intents.empty()) return {};
-  intents_left_ = true;
+  intents_left_ = options_.dry_run;
   if (options_.dry_run) return {};
   MH_CHECK(open_target());
+  target_caps_ = target_->caps();
   for (auto first = intents.begin(); first != intents.end();) {
     const auto last = std::find_if(first, intents.end(), [&](const auto& intent) { return intent.target_folder != first->target_folder; });
     MH_CHECK(on(Side::target, recover_folder(first->target_folder, {first, last})));
     first = last;
   }
-  intents_left_ = false;
   return {};
 }
 
-/// Every delivery in doubt is either found at the target, and then done, or proven absent, and then to be made again.
-Status CopyRun::recover_folder(ledger::RowId folder, const std::vector<ledger::Intent>& intents) {
-  MH_TRY(const std::string name, ledger_->target_folder_path(folder));
+/// Every delivery in doubt is either found at the target, and then done, or to be made again: at once when it is proven
+/// absent, after the settle time where it may still arrive. A restart counts as a lost connection.
+Status CopyRun::recover_folder(ledger::RowId id, const std::vector<ledger::Intent>& intents) {
+  MH_TRY(const std::string name, ledger_->target_folder_path(id));
   progress(Progress::Phase::recovering, name);
   const auto path = mail::FolderPath::from_text(name);
   if (!path) return make_error(ErrorKind::damage, Scope::run, "the ledger names a folder that has no name");
   MH_TRY(const auto known, ledger_->target_folder(name));
-  MH_TRY(const auto handle, target_->open_folder(*path, mail::Role::none));
-  std::vector<store::Wanted> wanted;
-  for (const auto& intent : intents)
-    wanted.push_back({{intent.instance, intent.counter}, intent.nid, intent.eid, intent.crlf_size});
-  std::vector<store::Match> matches;
-  MH_CHECK(target_->find_since(handle, known.watermark, wanted, [&](store::Match match) {
-    matches.push_back(std::move(match));
-    return Status();
-  }));
-
-  MH_CHECK(ledger_->begin());
-  std::vector<bool> used(matches.size(), false);
-  const auto take = [&](const ledger::Intent& intent, bool by_ticket) -> Result<bool> {
-    for (std::size_t i = 0; i < matches.size(); ++i) {
-      const auto& match = matches[i];
-      if (used[i] || match.eid != intent.eid) continue;
-      const store::Ticket ticket{intent.instance, intent.counter};
-      if (by_ticket ? match.ticket != ticket : match.ticket.has_value()) continue;
-      if (!by_ticket) {
-        MH_TRY(const auto foreign, ledger_->content_by_key(folder, match.key));
-        if (foreign) continue;  // it was there before, and stands for another message
-      }
-      used[i] = true;
-      MH_TRY(const auto content, ledger_->add_content(folder, match.key, intent.eid, intent.nid, intent.mail_key));
-      MH_CHECK(ledger_->mark_delivered(content, 0));
-      MH_CHECK(ledger_->record_item(intent.source_folder, intent.key, ledger::Done::copied, content));
-      return true;
-    }
-    return false;
-  };
+  TargetFolder& folder = *(target_folders_[name] = std::make_unique<TargetFolder>());
+  folder.id = id;
+  folder.watermark = known.watermark;
+  folder.handle.path = *path;
   for (const auto& intent : intents) {
-    MH_TRY(const bool found, take(intent, /*by_ticket=*/true));
-    if (!found) {
-      MH_TRY([[maybe_unused]] const bool adopted, take(intent, /*by_ticket=*/false));
-    }
-    MH_CHECK(ledger_->drop_intent(intent.instance, intent.counter));
+    Doubt doubt;
+    doubt.intent = intent;
+    doubt.since = start_;
+    ++folder.in_doubt;
+    doubts_.add(std::move(doubt));
   }
+  auto status = deliverer_->steadily([&](store::Target&) { return look_into(folder); });
+  if (!status.ok()) {
+    // A local store's folder is damaged or locked: that is for a person. A server's may be another one now.
+    if (!target_caps_.late_commits || status.error().scope != Scope::folder) return status;
+    give_up_folder(folder, status.error());
+  }
+  if (folder.in_doubt == 0 && !folder.watermark_stays) folder.watermark.clear();
   return ledger_->commit();
+}
+
+/// What the run knows of a folder of the target, by the target's own spelling.
+Result<TargetFolder*> CopyRun::folder_of(const store::FolderHandle& handle) {
+  auto& entry = target_folders_[handle.path.text()];
+  if (entry) {
+    if (entry->broken) return *entry->broken;
+    if (entry->session != deliverer_->session()) MH_CHECK(deliverer_->take_handle(*entry, handle));
+    return entry.get();
+  }
+  MH_CHECK(ledger_->begin());
+  MH_TRY(const auto known, ledger_->target_folder(handle.path.text()));
+  entry = std::make_unique<TargetFolder>();
+  entry->handle = handle;
+  entry->id = known.id;
+  entry->session = deliverer_->session();
+  return entry.get();
 }
 
 Status CopyRun::open_folder(std::uint32_t index) {
   FolderState& state = states_[index];
   const FolderPlan& plan = map_.folders[index];
-  MH_TRY(auto handle, target_->open_folder(plan.target, plan.target_role));
+  store::FolderHandle handle;
+  MH_CHECK(deliverer_->steadily([&](store::Target& target) -> Status {
+    MH_TRY(handle, target.open_folder(plan.target, plan.target_role));
+    return {};
+  }));
   const std::string name = handle.path.text();
-  auto& entry = target_folders_[name];
-  if (!entry) {
+  MH_TRY(TargetFolder* const folder, folder_of(handle));
+  if (!folder->adopted) {
     progress(Progress::Phase::adopting, name);
     if (!handle.created && index_) MH_CHECK(index_->refresh(handle.path));
-    MH_CHECK(ledger_->begin());
-    MH_TRY(const auto known, ledger_->target_folder(name));
-    entry = std::make_unique<TargetFolder>(TargetFolder{handle, known.id, "", 0});
+    folder->adopted = true;
   }
   const bool decided_by_options = !options_.rules.map.empty() || options_.rules.into.has_value();
   if (!decided_by_options && state.known.target_path != name) {
@@ -111,7 +112,7 @@ Status CopyRun::open_folder(std::uint32_t index) {
     MH_CHECK(ledger_->set_target_path(state.known.id, name));
   }
   MH_CHECK(ledger_->commit());
-  state.target = entry.get();
+  state.target = folder;
   account_.set_target(index, name);
   if (name != plan.target.text())
     report_.name_changes.push_back(plan.source.path.text() + " -> " + name + ": the target spells it so");

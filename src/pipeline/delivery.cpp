@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "pipeline/patience.hpp"
+
 namespace mailhaul::pipeline {
 namespace {
 
@@ -12,23 +14,55 @@ constexpr std::uint64_t kBatchOctets = 4ULL << 20;
 // Beyond four batches without an answer a target has stopped being faster than its disk.
 constexpr std::size_t kWindowMessages = 4 * kBatchMessages;
 constexpr std::uint64_t kWindowOctets = 4 * kBatchOctets;
+// A change of flags that kills sessions is not worth a third one.
+constexpr int kUpdateAttempts = 3;
 
 }  // namespace
 
-void Deliverer::mark_under_way(const Delivery& delivery, int change) {
-  const auto mark = [&](const Digest& digest) {
-    for (const ledger::RowId scope : {delivery.target->id, ledger::RowId{0}}) {
-      const auto entry = digests_under_way_.try_emplace({scope, digest}, 0).first;
+void DigestMarks::mark(ledger::RowId folder, const Digest& nid, const std::optional<Digest>& loose, int change) {
+  const auto count = [&](const Digest& digest) {
+    for (const ledger::RowId scope : {folder, ledger::RowId{0}}) {
+      const auto entry = counts_.try_emplace({scope, digest}, 0).first;
       entry->second += change;
-      if (entry->second == 0) digests_under_way_.erase(entry);
+      if (entry->second == 0) counts_.erase(entry);
     }
   };
-  mark(delivery.message.content->facts().nid);
-  if (delivery.loose_key) mark(*delivery.loose_key);
+  count(nid);
+  if (loose) count(*loose);
 }
 
-bool Deliverer::under_way(ledger::RowId target_folder, const Digest& digest) const {
-  return digests_under_way_.count({target_folder, digest}) != 0;
+void Deliverer::mark_under_way(const Delivery& delivery, int change) {
+  under_way_.mark(delivery.target->id, delivery.message.content->facts().nid, delivery.loose_key, change);
+}
+
+Status Deliverer::steadily(const std::function<Status(store::Target&)>& call) {
+  for (;;) {
+    Status status = call(*target_);
+    if (status.ok() || !reconnect_ || !session_lost(status.error())) return status;
+    MH_CHECK(reconnect_(status.error()));
+  }
+}
+
+Status Deliverer::take_handle(TargetFolder& folder, store::FolderHandle handle) {
+  const bool opened_before = folder.session != 0;
+  if (opened_before && (handle.epoch != folder.handle.epoch || handle.created)) {
+    folder.broken = make_error(ErrorKind::identity, Scope::folder,
+                               "the target's folder " + folder.handle.path.text() + " was replaced by another during the run",
+                               "look what became of it; the next run begins there anew");
+    return *folder.broken;
+  }
+  folder.handle = std::move(handle);
+  folder.session = session_;
+  // Nothing of before the loss can arrive any more: the end of the folder as the new session sees it will do.
+  if (opened_before && folder.in_doubt == 0 && !folder.watermark_stays) folder.watermark.clear();
+  return {};
+}
+
+Status Deliverer::refresh(TargetFolder& folder) {
+  if (folder.broken) return *folder.broken;
+  if (folder.session == session_) return {};
+  MH_TRY(auto handle, target_->open_folder(folder.handle.path, mail::Role::none));
+  return take_handle(folder, std::move(handle));
 }
 
 Status Deliverer::add(Delivery delivery) {
@@ -46,7 +80,7 @@ Status Deliverer::send() {
   if (!announced) return record();
   MH_CHECK(submit_batch());
   if (target_->caps().watermark_per_batch || unanswered_.size() > kWindowMessages || unanswered_octets_ > kWindowOctets) {
-    MH_CHECK(target_->flush());
+    MH_CHECK(steadily([](store::Target& target) { return target.flush(); }));
     return record();
   }
   return {};
@@ -56,27 +90,34 @@ Status Deliverer::send() {
 /// takes nothing, and its batch is refused.
 Result<bool> Deliverer::announce() {
   TargetFolder& folder = *batch_.front().target;
-  const bool fresh_watermark = target_->caps().watermark_per_batch || folder.watermark.empty();
-  if (fresh_watermark) {
-    auto watermark = target_->watermark(folder.handle);
-    if (!watermark.ok()) {
-      // A lock that is not to be had stops the run (exit 9); any other fault of one folder leaves the others.
-      if (watermark.error().scope != Scope::folder || watermark.error().kind == ErrorKind::locked)
-        return std::move(watermark).error();
-      for (auto& delivery : std::exchange(batch_, {}))
-        answered_.push_back({std::move(delivery), {{}, store::Refused{watermark.error()}}});
-      batch_octets_ = 0;
-      return false;
-    }
-    // While older deliveries are in doubt their lower watermark must stay.
-    if (folder.in_doubt == 0) folder.watermark = std::move(watermark).value();
+  bool fresh_watermark = false;
+  std::string watermark;
+  auto ready = steadily([&](store::Target& target) -> Status {
+    MH_CHECK(refresh(folder));
+    fresh_watermark = target.caps().watermark_per_batch || folder.watermark.empty();
+    if (!fresh_watermark) return {};
+    MH_TRY(watermark, target.watermark(folder.handle));
+    return {};
+  });
+  if (!ready.ok()) {
+    // A lock that is not to be had stops the run (exit 9); any other fault of one folder leaves the others.
+    if (ready.error().scope != Scope::folder || ready.error().kind == ErrorKind::locked)
+      return std::move(ready).error();
+    for (auto& delivery : std::exchange(batch_, {}))
+      answered_.push_back({std::move(delivery), {delivery.ticket, store::Refused{ready.error()}}});
+    batch_octets_ = 0;
+    return false;
   }
+  // While older deliveries are in doubt their lower watermark must stay.
+  if (fresh_watermark && folder.in_doubt == 0) folder.watermark = std::move(watermark);
   std::vector<Delivered> answers;
   answers.swap(answered_);
   MH_CHECK(ledger_.begin());
   MH_CHECK(record_answers(answers));
-  if (fresh_watermark) MH_CHECK(ledger_.set_watermark(folder.id, folder.watermark));
+  if (fresh_watermark && folder.in_doubt == 0) MH_CHECK(ledger_.set_watermark(folder.id, folder.watermark));
   for (auto& delivery : batch_) {
+    for (const auto& ticket : std::exchange(delivery.superseded, {}))
+      MH_CHECK(ledger_.drop_intent(ticket.instance, ticket.counter));
     delivery.ticket = {ledger_.instance(), ledger_.next_counter()};
     ++delivery.attempts;
     const auto& facts = delivery.message.content->facts();
@@ -92,31 +133,45 @@ Status Deliverer::submit_batch() {
   std::vector<Delivery> batch;
   batch.swap(batch_);
   batch_octets_ = 0;
+  std::optional<Error> lost;
   for (auto& delivery : batch) {
     const store::Ticket ticket = delivery.ticket;
     const store::FolderHandle& handle = delivery.target->handle;
     mail::Message message = delivery.message;
     unanswered_octets_ += message.content->size();
     unanswered_.emplace(ticket, std::move(delivery));
+    auto status = lost ? Status(*lost) : target_->submit(handle, ticket, std::move(message));
+    if (status.ok()) continue;
+    if (session_lost(status.error())) lost = status.error();
+    // A target that gave this very ticket its verdict before it failed had accepted it.
+    if (const auto entry = unanswered_.find(ticket); entry != unanswered_.end() && entry->second.in_doubt) continue;
     // Not accepted is as good as refused: no ack will come, and nothing was stored.
-    if (auto status = target_->submit(handle, ticket, std::move(message)); !status.ok())
-      on_ack({ticket, store::Refused{std::move(status).error()}});
+    on_ack({ticket, store::Refused{std::move(status).error()}});
   }
-  return {};
+  return lost && reconnect_ ? reconnect_(*lost) : Status();
 }
 
 void Deliverer::on_ack(const store::Ack& ack) {
+  const auto* refused = std::get_if<store::Refused>(&ack.verdict);
+  const bool in_doubt = std::holds_alternative<store::InDoubt>(ack.verdict);
   if (const auto update = updates_.find(ack.ticket); update != updates_.end()) {
-    if (std::holds_alternative<store::InDoubt>(ack.verdict)) return;
+    if (in_doubt || (refused != nullptr && session_lost(refused->error))) return;  // the next session is asked again
     updates_.erase(update);
     if (update_done_) update_done_(ack);
     return;
   }
   const auto entry = unanswered_.find(ack.ticket);
   if (entry == unanswered_.end()) return;  // a verdict twice: the first one counts
-  if (std::holds_alternative<store::InDoubt>(ack.verdict)) return;  // a later verdict, or the next run, decides
-  unanswered_octets_ -= entry->second.message.content->size();
-  answered_.push_back({std::move(entry->second), ack});
+  Delivery& delivery = entry->second;
+  if (in_doubt) {
+    in_doubt_ += delivery.in_doubt ? 0 : 1;
+    delivery.in_doubt = true;
+    return;
+  }
+  in_doubt_ -= delivery.in_doubt ? 1 : 0;
+  delivery.in_doubt = false;
+  unanswered_octets_ -= delivery.message.content->size();
+  answered_.push_back({std::move(delivery), ack});
   unanswered_.erase(entry);
 }
 
@@ -160,23 +215,57 @@ Status Deliverer::record() {
 
 Status Deliverer::drain() {
   MH_CHECK(send());
-  if (target_ != nullptr) MH_CHECK(target_->flush());
+  if (target_ != nullptr) MH_CHECK(steadily([](store::Target& target) { return target.flush(); }));
   return record();
 }
 
-Status Deliverer::update(const TargetFolder& folder, const store::Key& key, const store::MetaChange& change) {
+Status Deliverer::update(TargetFolder& folder, const store::Key& key, const store::MetaChange& change) {
   const store::Ticket ticket{ledger_.instance(), ledger_.next_counter()};
-  updates_.emplace(ticket, true);
-  Status status = target_->update(folder.handle, ticket, key, change);
+  updates_.emplace(ticket, Update{&folder, key, change});
+  Status status = steadily([&](store::Target& target) -> Status {
+    // A session that was opened meanwhile has been asked by repeat_updates().
+    if (updates_.count(ticket) == 0 || updates_.at(ticket).attempts != 1) return {};
+    MH_CHECK(refresh(folder));
+    return target.update(folder.handle, ticket, key, change);
+  });
   if (!status.ok()) updates_.erase(ticket);
   return status;
 }
 
-std::vector<Delivery> Deliverer::take_unanswered() {
-  std::vector<Delivery> left;
-  for (auto& [ticket, delivery] : unanswered_) left.push_back(std::move(delivery));
-  unanswered_.clear();
-  return left;
+Status Deliverer::repeat_updates() {
+  std::vector<store::Ticket> left;
+  for (const auto& [ticket, update] : updates_) left.push_back(ticket);
+  for (const auto& ticket : left) {
+    const auto entry = updates_.find(ticket);
+    if (entry == updates_.end()) continue;
+    Update& update = entry->second;
+    Status status = ++update.attempts > kUpdateAttempts
+                        ? Status(make_error(ErrorKind::message, Scope::message, "no session lived to answer"))
+                        : refresh(*update.folder);
+    if (status.ok()) status = target_->update(update.folder->handle, ticket, update.key, update.change);
+    if (status.ok()) continue;
+    if (session_lost(status.error())) return status;
+    on_ack({ticket, store::Refused{std::move(status).error()}});
+  }
+  return {};
+}
+
+std::vector<Delivery> Deliverer::take_unanswered(Which which) {
+  std::vector<Delivery> taken;
+  for (auto entry = unanswered_.begin(); entry != unanswered_.end();) {
+    Delivery& delivery = entry->second;
+    if (which == Which::in_doubt && !delivery.in_doubt) {
+      ++entry;
+      continue;
+    }
+    in_doubt_ -= delivery.in_doubt ? 1 : 0;
+    delivery.in_doubt = true;
+    unanswered_octets_ -= delivery.message.content->size();
+    mark_under_way(delivery, -1);
+    taken.push_back(std::move(delivery));
+    entry = unanswered_.erase(entry);
+  }
+  return taken;
 }
 
 }  // namespace mailhaul::pipeline

@@ -19,8 +19,12 @@ namespace mailhaul::pipeline {
 struct TargetFolder {
   store::FolderHandle handle;
   ledger::RowId id = 0;
-  std::string watermark;       ///< as the ledger has it
-  std::uint64_t in_doubt = 0;  ///< deliveries of this run that never got an ack
+  std::string watermark;        ///< as the ledger has it; what is in doubt lies above it
+  std::uint64_t in_doubt = 0;   ///< deliveries without a verdict: as long as there are any, the watermark stays
+  bool watermark_stays = false; ///< one in doubt was sent again: what may still arrive of the first try lies above it
+  std::uint64_t session = 0;    ///< the one that `handle` belongs to
+  bool adopted = false;         ///< what it held before is known
+  std::optional<Error> broken;  ///< it is not the folder that it was
 };
 
 /// One message on its way.
@@ -34,6 +38,22 @@ struct Delivery {
   TargetFolder* target = nullptr;
   store::Ticket ticket;
   int attempts = 0;
+  unsigned deaths = 0;    ///< sessions that ended at it without any progress
+  bool in_doubt = false;  ///< the verdict was InDoubt; a later one may come as long as the session lives
+  /// Earlier tries that were waited for in vain. Their intents go when the next try is announced, or the message ends.
+  std::vector<store::Ticket> superseded;
+};
+
+/// Which contents are on their way, by NID and loose key, in one folder and in any (0).
+class DigestMarks {
+ public:
+  void mark(ledger::RowId folder, const Digest& nid, const std::optional<Digest>& loose, int change);
+  [[nodiscard]] bool has(ledger::RowId folder, const Digest& digest) const {
+    return counts_.count({folder, digest}) != 0;
+  }
+
+ private:
+  std::map<std::pair<ledger::RowId, Digest>, int> counts_;
 };
 
 /// How a delivery ended, after the ledger knows it durably.
@@ -43,14 +63,21 @@ struct Delivered {
 };
 
 /// One thread. After an Error the run must end; what has no ack stays an intent in the ledger. `settled` must not call
-/// the deliverer.
+/// the deliverer. A target whose session is lost is replaced by `reconnect` in the midst of a call, which then goes on:
+/// callers never hear of it.
 class Deliverer final : public store::AckSink {
  public:
   using Settled = std::function<Status(Delivered)>;
   using UpdateDone = std::function<void(const store::Ack&)>;
+  /// Puts another session in the place of the one that ended with this Error; takes what is in doubt, and calls record().
+  using Reconnect = std::function<Status(const Error& why)>;
 
   Deliverer(ledger::Ledger& ledger, Settled settled) : ledger_(ledger), settled_(std::move(settled)) {}
-  void set_target(store::Target* target) { target_ = target; }
+  void set_target(store::Target* target) {
+    target_ = target;
+    ++session_;
+  }
+  void set_reconnect(Reconnect reconnect) { reconnect_ = std::move(reconnect); }
   void set_update_done(UpdateDone done) { update_done_ = std::move(done); }
 
   /// Takes a delivery into the present batch; sends the batch when it is full or belongs to another folder.
@@ -62,13 +89,27 @@ class Deliverer final : public store::AckSink {
   /// Records in the ledger what acks there are, in one transaction.
   Status record();
   /// Adds flags and keywords of a twin to the message that stands for it.
-  Status update(const TargetFolder& folder, const store::Key& key, const store::MetaChange& change);
+  Status update(TargetFolder& folder, const store::Key& key, const store::MetaChange& change);
+  /// Asks a new session for the updates that the last one did not answer: to do one twice does no harm.
+  Status repeat_updates();
+
+  /// Makes a call of the target until no loss of a session gets in its way.
+  Status steadily(const std::function<Status(store::Target&)>& call);
+  /// Gives the folder a handle of the present session. Error: identity, when it is not the folder that it was.
+  Status refresh(TargetFolder& folder);
+  /// The same with a handle that was got just now.
+  Status take_handle(TargetFolder& folder, store::FolderHandle handle);
+  [[nodiscard]] std::uint64_t session() const { return session_; }
 
   /// Whether a message with this digest (NID or loose key) is under way to the folder (0: to any).
-  [[nodiscard]] bool under_way(ledger::RowId target_folder, const Digest& digest) const;
-  [[nodiscard]] std::size_t unanswered() const { return unanswered_.size() + batch_.size(); }
-  /// What never got an ack; call when the run ends.
-  [[nodiscard]] std::vector<Delivery> take_unanswered();
+  [[nodiscard]] bool under_way(ledger::RowId target_folder, const Digest& digest) const {
+    return under_way_.has(target_folder, digest);
+  }
+  /// Messages whose verdict is still to come; those in doubt are not among them.
+  [[nodiscard]] std::size_t unanswered() const { return unanswered_.size() - in_doubt_ + batch_.size(); }
+  enum class Which { in_doubt, all };
+  /// What is in doubt, or (when the session is over) all that has no verdict. Nothing more will be heard of it here.
+  [[nodiscard]] std::vector<Delivery> take_unanswered(Which which);
 
   void on_ack(const store::Ack& ack) override;
 
@@ -80,16 +121,26 @@ class Deliverer final : public store::AckSink {
   Status record_stored(const Delivery& delivery, const store::Stored& stored);
   void mark_under_way(const Delivery& delivery, int change);
 
+  struct Update {
+    TargetFolder* folder = nullptr;
+    store::Key key;
+    store::MetaChange change;
+    int attempts = 1;
+  };
+
   ledger::Ledger& ledger_;
   Settled settled_;
   UpdateDone update_done_;
+  Reconnect reconnect_;
+  std::uint64_t session_ = 0;
   store::Target* target_ = nullptr;
   std::vector<Delivery> batch_;
   std::uint64_t batch_octets_ = 0, unanswered_octets_ = 0;
   std::map<store::Ticket, Delivery> unanswered_;
   std::vector<Delivered> answered_;  ///< acks not yet in the ledger
-  std::map<store::Ticket, bool> updates_;
-  std::map<std::pair<ledger::RowId, Digest>, int> digests_under_way_;
+  std::size_t in_doubt_ = 0;         ///< of the unanswered
+  std::map<store::Ticket, Update> updates_;
+  DigestMarks under_way_;
 };
 
 }  // namespace mailhaul::pipeline

@@ -16,15 +16,7 @@ class PendingSink final : public store::ItemSink {
   Status on_item(store::Item item) override {
     MH_TRY(const bool wanted, sinks_.accept(item));
     if (!wanted) return {};
-    ledger::PendingItem row;
-    row.folder = folder_;
-    row.key = std::move(item.key);
-    row.locator = std::move(item.locator);
-    row.object_id = std::move(item.object_id);
-    row.size = item.size ? static_cast<std::int64_t>(*item.size) : -1;
-    row.meta = std::move(item.meta);
-    row.meta_complete = item.meta_complete;
-    return pending_.add(row);
+    return pending_.add(row_of(std::move(item), folder_));
   }
   Status on_gone(const store::Key& key) override { return sinks_.gone(key); }
   Status on_bad(const store::Key& key, Error error) override { return sinks_.bad(key, std::move(error)); }
@@ -36,6 +28,18 @@ class PendingSink final : public store::ItemSink {
 };
 
 }  // namespace
+
+ledger::PendingItem row_of(store::Item item, std::uint32_t folder_index) {
+  ledger::PendingItem row;
+  row.folder = folder_index;
+  row.key = std::move(item.key);
+  row.locator = std::move(item.locator);
+  row.object_id = std::move(item.object_id);
+  row.size = item.size ? static_cast<std::int64_t>(*item.size) : -1;
+  row.meta = std::move(item.meta);
+  row.meta_complete = item.meta_complete;
+  return row;
+}
 
 Result<store::ListEnd> list_into(store::Source& source, const store::FolderInfo& folder, std::optional<std::string> since,
                                  ledger::PendingTable& pending, std::uint32_t folder_index, const ListSinks& sinks) {

@@ -60,6 +60,9 @@ class Reader final : private store::FetchSink {
   std::unordered_map<std::string, Asked> asked_;  ///< by folder index and key
 };
 
+/// A listed message as the table keeps it.
+[[nodiscard]] ledger::PendingItem row_of(store::Item item, std::uint32_t folder_index);
+
 /// Lists one folder into `pending`; `accept` says whether a message is to be read. Returns how the listing ended.
 struct ListSinks {
   std::function<Result<bool>(const store::Item&)> accept;

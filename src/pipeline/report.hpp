@@ -1,6 +1,7 @@
 // What a run says of itself: the account of every message (docs/user/commands.md).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -81,13 +82,15 @@ enum class Side { none, source, target };
 
 /// Where a run is, for a progress line.
 struct Progress {
-  enum class Phase { connecting, listing, reading, recovering, adopting, copying, verifying, finishing };
+  enum class Phase { connecting, listing, reading, recovering, adopting, copying, settling, verifying, finishing };
   Phase phase = Phase::connecting;
   std::string folder;
   std::uint64_t done = 0;      ///< messages with an outcome
   std::uint64_t total = 0;     ///< messages listed so far; final from `copying` on
   std::uint64_t octets = 0;    ///< octets read so far
   std::uint64_t copied = 0, failed = 0;
+  std::uint64_t in_doubt = 0;         ///< deliveries without a verdict
+  std::chrono::milliseconds wait{0};  ///< how long they will be waited for at most
 };
 
 /// Hears of a run while it goes on. Called from the run's main thread; notes may come from any thread (Events).

@@ -10,6 +10,20 @@ namespace {
 
 constexpr std::uint64_t kCommitEvery = 2'000;  // rows; keeps a transaction small and a lost one cheap
 
+/// A state is remembered with the epoch in which it was: in another one its keys name other messages.
+std::string with_epoch(const std::string& epoch, const std::string& state) { return "\n" + epoch + "\n" + state; }
+
+struct Remembered {
+  std::optional<std::string> epoch;  ///< nullopt: not told (ledgers of the first release)
+  std::string state;
+};
+
+Remembered remembered(const std::string& text) {
+  if (text.empty() || text.front() != '\n') return {std::nullopt, text};
+  const auto end = text.find('\n', 1);
+  return end == text.npos ? Remembered{} : Remembered{text.substr(1, end - 1), text.substr(end + 1)};
+}
+
 }  // namespace
 
 Status TargetIndex::refresh(const mail::FolderPath& path) {
@@ -18,8 +32,14 @@ Status TargetIndex::refresh(const mail::FolderPath& path) {
   MH_CHECK(ledger_.begin());
   MH_TRY(const ledger::TargetFolder known, ledger_.target_folder(path.text()));
   MH_CHECK(ledger_.begin_listing());
+  Remembered before = remembered(known.state);
+  if (before.epoch && *before.epoch != folder->epoch) {
+    // Nothing is located any more: all is read anew and found again by its content.
+    MH_CHECK(ledger_.unlocate_unlisted(known.id));
+    before.state.clear();
+  }
   MH_CHECK(ledger_.commit());
-  if (!folder->state.empty() && folder->state == known.state) return {};
+  if (!folder->state.empty() && folder->state == before.state) return {};
 
   MH_TRY(auto unknown, ledger::PendingTable::make(fs_));
   ListSinks sinks;
@@ -33,7 +53,7 @@ Status TargetIndex::refresh(const mail::FolderPath& path) {
   };
   sinks.gone = [](const store::Key&) { return Status(); };
   sinks.bad = [](const store::Key&, Error) { return Status(); };
-  const auto since = known.state.empty() ? std::nullopt : std::optional(known.state);
+  const auto since = before.state.empty() ? std::nullopt : std::optional(before.state);
   MH_TRY(const store::ListEnd end, list_into(source_, *folder, since, *unknown, 0, sinks));
 
   MH_CHECK(ledger_.begin());
@@ -41,11 +61,12 @@ Status TargetIndex::refresh(const mail::FolderPath& path) {
   const std::vector<const store::FolderInfo*> infos{&*folder};
   Reader reader(source_, *unknown, infos, [&](Fetched fetched) { return note_read(std::move(fetched), known.id); });
   MH_CHECK(reader.run());
-  MH_CHECK(ledger_.set_target_state(known.id, end.state));
+  MH_CHECK(ledger_.set_target_state(known.id, with_epoch(folder->epoch, end.state)));
   return ledger_.commit();
 }
 
 Status TargetIndex::note_read(Fetched fetched, ledger::RowId folder) {
+  tick_();
   const auto* message = std::get_if<mail::Message>(&fetched.result);
   if (message == nullptr) return {};
   const auto& facts = message->content->facts();

@@ -2,6 +2,7 @@
 // so that a lost ledger costs time and never makes a twin (ADR 0009).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -14,10 +15,11 @@ namespace mailhaul::pipeline {
 
 class TargetIndex {
  public:
-  /// `source` reads the target; `folders` are those that were there when it was opened.
+  /// `source` reads the target; `folders` are those that were there when it was opened. `tick` is called after each
+  /// message that is read, for this may take long.
   TargetIndex(ledger::Ledger& ledger, store::Source& source, std::vector<store::FolderInfo> folders, Dedup dedup,
-              files::FileSystem& fs)
-      : ledger_(ledger), source_(source), folders_(std::move(folders)), dedup_(dedup), fs_(fs) {}
+              files::FileSystem& fs, std::function<void()> tick)
+      : ledger_(ledger), source_(source), folders_(std::move(folders)), dedup_(dedup), fs_(fs), tick_(std::move(tick)) {}
 
   [[nodiscard]] const std::vector<store::FolderInfo>& folders() const { return folders_; }
   /// Brings the ledger's knowledge of one target folder up to what is there now. A folder that is not there is done
@@ -32,6 +34,7 @@ class TargetIndex {
   const std::vector<store::FolderInfo> folders_;
   const Dedup dedup_;
   files::FileSystem& fs_;
+  const std::function<void()> tick_;
   std::uint64_t uncommitted_ = 0;
 };
 

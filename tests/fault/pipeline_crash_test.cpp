@@ -102,7 +102,7 @@ class World {
     const store::Registry registry({&mbox::kMbox, &maildir::kMaildir});
     files::Spool spool(scratch_, budget_, {}), facts(scratch_, budget_, {}, files::Keep::facts);
     store::Services services{clock_, fs, spool, cancel_, events_, random_};
-    pipeline::Job job{registry, services, facts, *store::parse_location(source), *store::parse_location(target), {}, {},
+    pipeline::Job job{registry, services, facts, *store::parse_location(source), *store::parse_location(target), {}, {}, {},
                       ledger_directory(), ""};
     QuietObserver observer;
     return run(job, observer);

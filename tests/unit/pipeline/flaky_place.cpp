@@ -180,6 +180,7 @@ class FlakyTarget final : public store::Target, private Session {
   }
   Status submit(const store::FolderHandle& folder, const store::Ticket& ticket, mail::Message message) override {
     if (dead_) return *dead_;
+    if (sent_.size() >= place_.window) MH_CHECK(answer());
     const std::string text = text_of(*message.content);
     // Dies while the octets are on their way: the last one never left, so this one is certainly not stored.
     if (auto status = place_.kills && place_.kills(text) ? die() : step(); !status.ok()) {
@@ -188,7 +189,6 @@ class FlakyTarget final : public store::Target, private Session {
     }
     place_.count_submit();
     sent_.push_back({ticket, folder.path.text(), {text, message.meta}});
-    if (sent_.size() >= place_.window) return answer();
     return {};
   }
   Status find_since(const store::FolderHandle& folder, std::string_view watermark,
@@ -226,13 +226,16 @@ class FlakyTarget final : public store::Target, private Session {
   };
   /// The server's answer to the oldest delivery, or the death of the session before it.
   Status answer() {
-    MH_CHECK(alive(step()));
+    const bool kills = place_.kills_answer && place_.kills_answer(sent_.front().message.octets);
+    MH_CHECK(alive(kills ? die() : step()));
     Sent sent = std::move(sent_.front());
     sent_.erase(sent_.begin());
     if (place_.verdict) {
       if (auto ack = place_.verdict(sent.ticket, sent.message.octets)) {
         ack->ticket = sent.ticket;
         if (std::holds_alternative<store::Stored>(ack->verdict)) place_.add(sent.folder, std::move(sent.message));
+        if (std::holds_alternative<store::InDoubt>(ack->verdict))
+          place_.arrive_by_fate(sent.folder, std::move(sent.message));
         acks_.on_ack(*ack);
         return {};
       }

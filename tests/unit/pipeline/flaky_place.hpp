@@ -56,6 +56,7 @@ class FlakyPlace {
   // the script: set before the run
   std::set<std::uint64_t> deaths;                      ///< the numbers of points (from 1) at which the session dies
   std::function<bool(const std::string& text)> kills;  ///< a message that ends every session, read or written
+  std::function<bool(const std::string& text)> kills_answer;  ///< one whose last octet leaves, and no answer comes
   /// After a cut: when the n-th delivery in doubt (from 0) arrives all the same; nullopt = never.
   std::function<std::optional<std::chrono::milliseconds>(std::uint64_t)> fate;
   std::function<std::optional<store::Ack>(const store::Ticket&, const std::string& text)>
