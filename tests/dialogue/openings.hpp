@@ -1,0 +1,16 @@
+// What nearly every dialogue begins with, so that a file shows its own point and not the same twenty lines.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dialogue/script.hpp"
+
+namespace mailhaul::dialogue {
+
+/// The lines that `login:`, `folders:`, `select:` and `examine:` stand for (README.md); nullopt for another key.
+[[nodiscard]] std::optional<std::vector<std::string>> opening_lines(const std::string& key, const std::string& value,
+                                                                    const Script& script);
+
+}  // namespace mailhaul::dialogue
