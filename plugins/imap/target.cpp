@@ -206,9 +206,12 @@ Status ImapTarget::subscribe(const store::FolderHandle& folder, bool on) {
 }
 
 Result<std::string> ImapTarget::watermark(const store::FolderHandle& handle) {
-  const Folder& folder = folders_[handle.id];
-  if (folder.mailbox.uidnext.value_or(0) != 0)
-    return std::to_string(folder.mailbox.uidvalidity.value_or(0)) + " " + std::to_string(*folder.mailbox.uidnext);
+  Folder& folder = folders_[handle.id];
+  if (std::uint64_t next = folder.mailbox.uidnext.value_or(0); next != 0) {
+    // What this session has stored is older than the mark: a twin of it must not be found in its place.
+    if (!folder.ours.empty()) next = std::max(next, std::uint64_t{folder.ours.ranges().back().last} + 1);
+    return std::to_string(folder.mailbox.uidvalidity.value_or(0)) + " " + std::to_string(next);
+  }
   // No UIDNEXT (quirk 65): one above the last message that is there.
   MH_CHECK(guard(select_folder(handle.id)));
   Uid highest = 0;
@@ -222,7 +225,10 @@ Result<std::string> ImapTarget::watermark(const store::FolderHandle& handle) {
              return {};
            })));
   }
-  return std::to_string(folder.mailbox.uidvalidity.value_or(0)) + " " + std::to_string(std::uint64_t{highest} + 1);
+  // From now on as if the server had said so: what was there before is never taken for ours.
+  folder.mailbox.uidnext = std::uint64_t{highest} + 1;
+  if (highest != 0xFFFF'FFFFU) folder.look_from = std::max(folder.look_from, highest + 1);
+  return std::to_string(folder.mailbox.uidvalidity.value_or(0)) + " " + std::to_string(*folder.mailbox.uidnext);
 }
 
 Status ImapTarget::update(const store::FolderHandle& handle, const store::Ticket& ticket, const store::Key& key,
