@@ -54,6 +54,7 @@ Result<std::unique_ptr<Session>> Session::open(const store::Location& location, 
   std::unique_ptr<Session> session(new Session(location, services, access));
   MH_CHECK(session->connect(location));
   MH_CHECK(session->log_in(location));
+  session->secret_ = Secret();
   MH_CHECK(session->learn());
   session->may_log_out_ = true;
   return session;
@@ -73,7 +74,8 @@ Status Session::connect(const store::Location& location) {
   ProtocolTrace trace;
   if (services_.trace != nullptr) {
     trace = [this](bool sent, std::string_view line) {
-      services_.trace->line(access_.name, sent ? store::Trace::Way::sent : store::Trace::Way::received, line);
+      services_.trace->line(access_.name, sent ? store::Trace::Way::sent : store::Trace::Way::received,
+                            without_secret(line));
     };
     services_.trace->line(access_.name, store::Trace::Way::remark, "dialling " + place_);
   }
@@ -151,6 +153,7 @@ Status Session::log_in(const store::Location& location) {
   const auto mechanism = sasl::choose_mechanism(offered, pinned, !authuser.empty());
   auto secret = access_.password();
   if (!secret.ok()) return die(std::move(secret).error());
+  secret_ = *secret;
   if (mechanism) return authenticate(*mechanism, location, std::move(secret).value());
   if (has("LOGINDISABLED") || !authuser.empty() || !pinned.empty())
     return die(make_error(ErrorKind::unreachable, Scope::run,
@@ -206,11 +209,24 @@ Status Session::log_in_plainly(const store::Location& location, const Secret& se
   return {};
 }
 
+/// A server that repeats the password is not to bring it into a report or a trace.
+std::string Session::without_secret(std::string_view text) const {
+  std::string safe(text);
+  const std::string_view secret = secret_.reveal();
+  if (secret.size() < 4) return safe;  // every word would do, and tell it
+  for (std::size_t at = safe.find(secret); at != std::string::npos; at = safe.find(secret, at)) {
+    safe.replace(at, secret.size(), "<secret>");
+    at += std::string_view("<secret>").size();
+  }
+  return safe;
+}
+
 Error Session::login_refused(const TaggedResponse& response) const {
   const Code& code = response.code;
   const std::string who = user_.empty() ? "the login" : "the login of " + visible(user_);
   Error error =
-      make_error(ErrorKind::unreachable, Scope::session, place_ + " refused " + who + ": " + visible(response.text),
+      make_error(ErrorKind::unreachable, Scope::session,
+                 place_ + " refused " + who + ": " + visible(without_secret(response.text)),
                  "check user name and password; many providers want an app password or a token (?auth=xoauth2)");
   // Outlook.com says this of good tokens too, for a while (quirk 16).
   const bool not_connected = response.text.find("authenticated but not connected") != std::string::npos;

@@ -79,6 +79,7 @@ class Session final : private ClientSink {
   [[nodiscard]] const std::set<std::string>& capabilities() const { return capabilities_; }
   [[nodiscard]] std::optional<std::uint64_t> append_limit() const { return append_limit_; }
   [[nodiscard]] const Naming& naming() const { return naming_; }
+  void set_separator(char separator) { naming_.separator = separator; }
   [[nodiscard]] const std::vector<std::string>& foreign_prefixes() const { return foreign_prefixes_; }
   [[nodiscard]] const Quirks& quirks() const { return quirks_; }
   [[nodiscard]] const std::string& greeting() const { return greeting_; }
@@ -108,6 +109,7 @@ class Session final : private ClientSink {
   Status learn();
   void take_capabilities(const std::vector<std::string>& words);
   void take_namespace(const NamespaceResponse& answer);
+  [[nodiscard]] std::string without_secret(std::string_view text) const;
   [[nodiscard]] Error login_refused(const TaggedResponse& response) const;
 
   Status on_greeting(const StatusResponse& greeting) override;
@@ -149,6 +151,7 @@ class Session final : private ClientSink {
   Quirks quirks_;
   std::vector<std::pair<std::string, std::string>> id_;
   std::string greeting_, login_ = "none";
+  Secret secret_;  ///< during the login: some servers repeat it in what they say
   bool may_log_out_ = false;
 };
 
