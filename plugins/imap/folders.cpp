@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/strings.hpp"
 #include "plugins/imap/mailbox.hpp"
@@ -34,11 +35,15 @@ class Lister {
 
   Result<std::vector<store::FolderInfo>> run() {
     MH_CHECK(list());
+    learn_separator();
     if (detail_ == Detail::counts) MH_CHECK(ask_status());
     std::vector<store::FolderInfo> folders;
     for (const auto& [native, listed] : names_) {
       if (is_foreign(native)) continue;
-      if (auto folder = make(native, listed)) folders.push_back(std::move(*folder));
+      auto folder = make(native, listed);
+      if (!folder) continue;
+      tell_apart(folder->path);
+      folders.push_back(std::move(*folder));
     }
     if (!foreign_.empty()) {
       note(store::Note::Weight::info, "", "folders of others and shared ones are left out: " + foreign_);
@@ -67,13 +72,22 @@ class Lister {
     }
     if (auto* status = std::get_if<StatusData>(&response)) {
       // A name that was never listed tells nothing: only listed ones are folders.
-      const auto entry = names_.find(status->name);
-      if (entry != names_.end()) {
-        entry->second.status = std::move(*status);
-        entry->second.has_status = true;
+      if (Listed* const entry = find(status->name)) {
+        entry->status = std::move(*status);
+        entry->has_status = true;
       }
     }
     return {};
+  }
+
+  /// INBOX has no case (RFC 9051 5.1), and servers spell it as they like from answer to answer (quirk 65).
+  Listed* find(const std::string& name) {
+    const auto exactly = names_.find(name);
+    if (exactly != names_.end()) return &exactly->second;
+    if (!equals_ignoring_case(name, "INBOX")) return nullptr;
+    const auto inbox = std::find_if(names_.begin(), names_.end(),
+                                    [](const auto& entry) { return equals_ignoring_case(entry.first, "INBOX"); });
+    return inbox == names_.end() ? nullptr : &inbox->second;
   }
 
   [[nodiscard]] std::string status_items() const {
@@ -106,9 +120,17 @@ class Lister {
     if (responses.front().condition != Condition::ok)
       return session_.refusal(responses.front(), "list its folders", Scope::session);
     for (const auto& name : subscribed_) {
-      if (const auto entry = names_.find(name); entry != names_.end()) entry->second.subscribed = true;
+      if (Listed* const entry = find(name)) entry->subscribed = true;
     }
     return {};
+  }
+
+  /// Some servers tell no separator but with a name (quirks 62, 65).
+  void learn_separator() {
+    if (session_.naming().separator) return;
+    const auto told =
+        std::find_if(names_.begin(), names_.end(), [](const auto& entry) { return entry.second.separator; });
+    if (told != names_.end()) session_.set_separator(*told->second.separator);
   }
 
   /// STATUS for those that LIST-STATUS did not tell, many in flight.
@@ -140,6 +162,16 @@ class Lister {
       return true;
     }
     return false;
+  }
+
+  /// "Entw&APw-rfe" and the same in UTF-8 are two folders (bad-input 53): no path stands for both.
+  void tell_apart(mail::FolderPath& path) {
+    const std::string name = path.components.back();
+    for (unsigned number = 2; !paths_.insert(path).second; ++number)
+      path.components.back() = name + "~" + std::to_string(number);
+    if (path.components.back() == name) return;
+    note(store::Note::Weight::warning, "",
+         "two folders have the same name; " + visible(path.native) + " is called " + path.text() + " here");
   }
 
   [[nodiscard]] static bool is_selectable(const Listed& listed) {
@@ -184,6 +216,7 @@ class Lister {
   Session& session_;
   const Detail detail_;
   Names names_;
+  std::set<mail::FolderPath> paths_;
   std::vector<std::string> subscribed_;
   std::string foreign_;
 };
