@@ -1,6 +1,8 @@
 #include "plugins/imap/fetch.hpp"
 
 #include <algorithm>
+#include <span>
+#include <utility>
 
 #include "base/strings.hpp"
 #include "plugins/imap/source.hpp"
@@ -19,7 +21,22 @@ constexpr std::uint64_t kCommandOctets = 4ULL << 20U;
 constexpr std::uint64_t kUnknownSize = 50'000;  // the mean of real mailboxes (docs/design/imap.md)
 constexpr std::string_view kItems = " (UID FLAGS INTERNALDATE BODY.PEEK[])";
 
-std::uint64_t size_of(const store::Item& item) { return item.size.value_or(kUnknownSize); }
+/// Where Exchange's note in place of a message tells what it is (quirk 15).
+std::string head_of(const mail::Content& content) {
+  std::string head(static_cast<std::size_t>(std::min<std::uint64_t>(content.size(), 2048)), '\0');
+  const auto read = content.read(0, std::as_writable_bytes(std::span(head)));
+  head.resize(read.ok() ? *read : 0);
+  return head;
+}
+
+Error replaced(const store::Item& item) {
+  return make_error(ErrorKind::message, Scope::message,
+                    "Exchange cannot deliver UID " + item.key + ": it sent a note of its own in its place",
+                    "open the message in Outlook and save it again, then run the same command again");
+}
+
+/// A hint, and no more than a message can have: sums of it must not wrap (bad-input 32).
+std::uint64_t size_of(const store::Item& item) { return std::min(item.size.value_or(kUnknownSize), Limits().body); }
 
 }  // namespace
 
@@ -77,7 +94,7 @@ Status Fetcher::ask(const store::FolderInfo& folder, std::vector<store::Item> it
 Status Fetcher::open_folder(const store::FolderInfo& folder) {
   if (!openings_.empty() && openings_.back().folder == &folder) return {};
   MH_TRY(const CommandId id, session_.start(examine(folder.path.native, /*condstore=*/false)));
-  openings_.push_back({&folder, {}, std::nullopt, {}});
+  openings_.push_back({&folder, {}, std::nullopt, false, {}});
   Asked asked;
   asked.folder = &folder;
   asked.opens = true;
@@ -189,7 +206,14 @@ Status Fetcher::take(std::size_t opening, const FetchResponse& fetched) {
                             "the server offers UID " + wanted.item.key + " but gives no text");
     return {};
   }
+  if (session_.quirks().placeholders && is_placeholder(head_of(*body))) {
+    const store::Item item = std::move(wanted.item);
+    asked->open.erase(entry);
+    openings_[opening].ended.add(*fetched.uid);
+    return sink_.on_failed(*asked->folder, item, replaced(item));
+  }
   mail::Message message{body, meta_of(fetched)};
+  if (session_.quirks().marks_read) keep_unread(openings_[opening], wanted.item, message.meta);
   if (!fetched.flags) message.meta = wanted.item.meta;
   if (!message.meta.received) message.meta.received = mail::received_or_fallback(body->facts());
   if (session_.services().cancel.requested()) return interrupted();
@@ -197,6 +221,17 @@ Status Fetcher::take(std::size_t opening, const FetchResponse& fetched) {
   asked->open.erase(entry);
   openings_[opening].ended.add(*fetched.uid);
   return sink_.on_message(*asked->folder, item, std::move(message));
+}
+
+/// What the listing said counts: it was us who read it.
+void Fetcher::keep_unread(Opening& opening, const store::Item& item, mail::Meta& meta) {
+  const bool was_read = !item.flags_known || item.meta.flags.has(mail::Flags::seen);
+  if (was_read || !meta.flags.has(mail::Flags::seen)) return;
+  meta.flags = mail::Flags(static_cast<std::uint8_t>(meta.flags.bits() & ~mail::Flags::seen));
+  if (std::exchange(opening.told_of_marks, true)) return;
+  session_.services().events.note({store::Note::Weight::warning, opening.folder->path.text(),
+                                   "the server marks messages as read when they are fetched, though it was asked not "
+                                   "to; copies keep the mark they had"});
 }
 
 Status Fetcher::on_done(CommandId id, const TaggedResponse& response) {

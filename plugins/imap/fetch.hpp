@@ -50,6 +50,7 @@ class Fetcher final : public Listener {
     const store::FolderInfo* folder = nullptr;
     Mailbox mailbox;
     std::optional<Error> error;
+    bool told_of_marks = false;  ///< a note on messages that the fetch marked as read
     UidSet ended;
   };
 
@@ -69,6 +70,7 @@ class Fetcher final : public Listener {
   Status end_of_opening(Asked& asked, const TaggedResponse& response);
   Status try_again(Asked& asked, std::map<Uid, Wanted> left);
   Status give_up(const store::FolderInfo& folder, const Wanted& wanted, bool is_there);
+  void keep_unread(Opening& opening, const store::Item& item, mail::Meta& meta);
   [[nodiscard]] bool has_room() const;
 
   Session& session_;

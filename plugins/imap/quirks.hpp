@@ -15,11 +15,19 @@ struct Quirks {
   bool skip_namespace = false;         ///< NAMESPACE ends the connection (Exchange 2003)
   bool plain_list = false;             ///< LIST with RETURN is refused or empty (ProtonMail Bridge, Strato)
   bool sizes_lie = false;              ///< RFC822.SIZE is not the size (Exchange, hMailServer, DavMail)
+  bool marks_read = false;             ///< a fetch sets \Seen in spite of EXAMINE and PEEK (iCloud, Purelymail)
+  bool placeholders = false;           ///< delivers a note in place of what it cannot convert (Exchange)
+  std::uint64_t most_shown = 0;        ///< how many messages of a folder are shown at most; 0 = all
   std::size_t command_octets = 8'000;  ///< longest command line (MailKit's default; Yahoo and UW take 1,000)
   std::vector<std::string> notes;      ///< for `probe`: one sentence a quirk that is known of this server
 };
 
 using IdFields = std::vector<std::pair<std::string, std::string>>;
+
+/// `part` stands in `text`, ASCII case ignored.
+[[nodiscard]] bool mentions(std::string_view text, std::string_view part);
+/// `head`: the first octets of a message. True for the note that Exchange delivers in place of a message.
+[[nodiscard]] bool is_placeholder(std::string_view head);
 
 /// `greeting`: the text of the greeting; `id`: fields of ID with names in lower case; "" and {} when not known yet.
 [[nodiscard]] Quirks quirks_of(std::string_view greeting, const IdFields& id, std::string_view host);

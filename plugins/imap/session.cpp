@@ -217,7 +217,9 @@ Error Session::refusal(const TaggedResponse& response, const std::string& what, 
   Error error =
       make_error(ErrorKind::message, scope,
                  place_ + " refused to " + what + ": " + visible(response.text.empty() ? code.name : response.text));
-  if (code.is("OVERQUOTA") || code.is("LIMIT")) {
+  // GroupWise and others tell of the quota in words alone (quirk 56).
+  const bool tells_quota = code.name.empty() && !is_bad && mentions(response.text, "quota");
+  if (code.is("OVERQUOTA") || code.is("LIMIT") || tells_quota) {
     error.kind = ErrorKind::no_space;
     error.scope = Scope::run;
     error.hint = "the account is full; make room or raise its quota, then run the same command again";

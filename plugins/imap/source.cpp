@@ -52,6 +52,7 @@ class Listing {
   }
   [[nodiscard]] std::uint64_t count() const { return seen_.count(); }
   [[nodiscard]] bool moved() const { return moved_; }
+  [[nodiscard]] Uid highest() const { return seen_.empty() ? 0 : seen_.ranges().back().last; }
 
  private:
   const store::FolderInfo& folder_;
@@ -157,10 +158,19 @@ Result<Mailbox> ImapSource::open(const store::FolderInfo& folder, std::vector<Co
     return other_mailbox(folder);
   if (trouble) return *trouble;
   for (const auto& response : responses) {
-    if (response.condition != Condition::ok)
+    // A set of messages of an empty folder is BAD for some (quirk 66).
+    if (response.condition != Condition::ok && mailbox.exists != 0)
       return session_->refusal(response, "list " + visible(folder.path.text()), Scope::folder);
   }
   return mailbox;
+}
+
+/// Some servers show no more than a certain number of messages and say nothing of the others (quirks 7, 35).
+void ImapSource::note_limit(const store::FolderInfo& folder, std::uint64_t exists) {
+  if (exists == 0 || exists != session_->quirks().most_shown) return;
+  session_->services().events.note({store::Note::Weight::warning, folder.path.text(),
+                                    "it has exactly " + std::to_string(exists) +
+                                        " messages, as many as this server shows at most: there may be more"});
 }
 
 Result<store::ListEnd> ImapSource::list(const store::FolderInfo& folder, std::optional<std::string> since,
@@ -185,6 +195,9 @@ Result<store::ListEnd> ImapSource::list(const store::FolderInfo& folder, std::op
     store::ListEnd end;
     end.complete = !delta;
     end.state = state_of(mailbox.uidvalidity, mailbox.uidnext, mailbox.exists, mailbox.highestmodseq);
+    note_limit(folder, mailbox.exists);
+    // A UIDNEXT below what is there would hide mail next time (bad-input 41); or a message came just now.
+    if (listing.highest() >= mailbox.uidnext.value_or(0)) end.state.clear();
     const std::uint64_t expected = delta ? before->messages + listing.count() : listing.count();
     if (expected == mailbox.exists || listing.moved()) {
       if (expected != mailbox.exists) end.state.clear();

@@ -34,6 +34,8 @@ class ImapSource final : public store::Source {
   /// EXAMINE and what follows, in one round trip; checks that the folder is the one that was listed.
   Result<Mailbox> open(const store::FolderInfo& folder, std::vector<Command> then, const UntaggedHandler& handler);
 
+  void note_limit(const store::FolderInfo& folder, std::uint64_t exists);
+
   std::unique_ptr<Session> session_;
   const mail::FolderPath below_;
   const store::Caps caps_;
