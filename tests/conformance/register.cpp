@@ -15,6 +15,7 @@ class CaseTest : public testing::Test {
  public:
   CaseTest(Case<Subject> test, Subject subject) : case_(std::move(test)), subject_(std::move(subject)) {}
   void TestBody() override {
+    if (!subject_.absent.empty()) GTEST_SKIP() << subject_.absent;
     if (const Reason reason = case_.not_for ? case_.not_for(subject_) : std::nullopt) GTEST_SKIP() << *reason;
     case_.run(subject_);
   }
@@ -57,12 +58,16 @@ void register_cases(const std::string& side, const std::vector<Subject>& subject
   }
 }
 
-/// Prints the skips of one side and returns {cases run, cases skipped}.
+/// Prints the skips of one side and returns {cases run, cases skipped}; a subject that is absent counts as neither.
 template <typename Subject>
 std::pair<std::size_t, std::size_t> list_skips(const std::string& side, const std::vector<Subject>& subjects,
                                                const std::vector<Case<Subject>>& cases) {
   std::size_t run = 0, skipped = 0;
   for (const Subject& subject : subjects) {
+    if (!subject.absent.empty()) {
+      std::cout << side << "_" << subject.name << ".*: " << subject.absent << "\n";
+      continue;
+    }
     for (const Case<Subject>& test : cases) {
       const Reason reason = test.not_for ? test.not_for(subject) : std::nullopt;
       ++(reason ? skipped : run);

@@ -10,6 +10,8 @@
 #include <fstream>
 #include <map>
 
+#include "conformance/imap_subjects.hpp"
+#include "conformance/maildir_planter.hpp"
 #include "conformance/memory_store.hpp"
 #include "conformance/suite.hpp"
 #include "mail/dates.hpp"
@@ -25,8 +27,8 @@ namespace {
 namespace fs = std::filesystem;
 using mail::Flags;
 
-void write_file(const std::string& path, const std::string& octets, std::ios::openmode mode = std::ios::trunc) {
-  std::ofstream out(path, std::ios::binary | std::ios::out | mode);
+void append_file(const std::string& path, const std::string& octets) {
+  std::ofstream out(path, std::ios::binary | std::ios::app);
   out << octets;
 }
 
@@ -34,11 +36,6 @@ timespec at(std::int64_t seconds) {
   timespec when{};
   when.tv_sec = seconds;
   return when;
-}
-
-void set_times(const std::string& path, std::int64_t seconds) {
-  const std::array<timespec, 2> times{at(seconds), at(seconds)};
-  (void)::utimensat(AT_FDCWD, path.c_str(), times.data(), AT_SYMLINK_NOFOLLOW);
 }
 
 /// Octets without leaving a trace in the access time.
@@ -169,7 +166,7 @@ class MboxSource final : public FileSource {
     }
     for (const auto& [file, text] : texts) {
       fs::create_directories(fs::path(file).parent_path());
-      write_file(file, text, std::ios::app);
+      append_file(file, text);
     }
   }
 
@@ -180,8 +177,7 @@ class MboxSource final : public FileSource {
   }
 
   std::optional<Spoilt> spoil(const mail::FolderPath& folder) override {
-    write_file(file_of(folder), "From sender@example.org Thu Jan  1 00:00:00 1970\nSubject: torn\n\nhalf a li",
-               std::ios::app);
+    append_file(file_of(folder), "From sender@example.org Thu Jan  1 00:00:00 1970\nSubject: torn\n\nhalf a li");
     if (tree_) {
       write_file(path() + "notes.txt", "this is no mail\n");
       fs::create_symlink("/etc/hostname", path() + "Link");
@@ -200,39 +196,15 @@ class MboxSource final : public FileSource {
 
 class MaildirSource final : public FileSource {
  public:
-  explicit MaildirSource(store::Caps claims) : FileSource(&maildir::kMaildir, "Maildir", claims) {
-    make_maildir(path());
-  }
+  explicit MaildirSource(store::Caps claims)
+      : FileSource(&maildir::kMaildir, "Maildir", claims), planter_(path()) {}
 
-  void plant(const std::vector<Planted>& mail) override {
-    for (const Planted& one : mail) {
-      const std::string dir = dir_of(one.folder);
-      make_maildir(dir);
-      ++count_;
-      std::string letters;
-      for (const auto& [flag, letter] : {std::pair{Flags::draft, 'D'},
-                                         {Flags::flagged, 'F'},
-                                         {Flags::answered, 'R'},
-                                         {Flags::seen, 'S'},
-                                         {Flags::deleted, 'T'}}) {
-        if (one.meta.flags.has(flag)) letters += letter;
-      }
-      if (!one.meta.keywords.empty()) {  // the suite plants one keyword only
-        write_file(dir + "/dovecot-keywords", "0 " + one.meta.keywords.front() + "\n");
-        letters += 'a';
-      }
-      const bool in_new = letters.empty() && count_ % 2 == 0;
-      const std::string base = std::to_string(1'000'000'000 + count_) + ".P1Q" + std::to_string(count_) + ".example";
-      last_ = dir + (in_new ? "/new/" + base : "/cur/" + base + ":2," + letters);
-      write_file(last_, one.octets);
-      if (one.meta.received) set_times(last_, one.meta.received->instant.time_since_epoch().count());
-    }
-  }
+  void plant(const std::vector<Planted>& mail) override { planter_.plant(mail); }
 
-  void take_last(const mail::FolderPath&) override { fs::remove(last_); }
+  void take_last(const mail::FolderPath&) override { planter_.take_last(); }
 
   std::optional<Spoilt> spoil(const mail::FolderPath& folder) override {
-    const std::string dir = dir_of(folder);
+    const std::string dir = planter_.dir_of(folder);
     std::size_t good = 0;
     for (const char* sub : {"/new", "/cur"}) good += names_unseen(dir + sub).size();
     for (const char* odd : {"/cur/odd1.x.y", "/cur/odd2.x.y:2,FZq", "/cur/odd3.x.y:1,Z", "/new/odd4.x.y:2,S",
@@ -249,14 +221,7 @@ class MaildirSource final : public FileSource {
   }
 
  private:
-  [[nodiscard]] std::string dir_of(const mail::FolderPath& folder) const {
-    return folder.is_inbox() ? path() : path() + "/." + folder.components.front();
-  }
-  static void make_maildir(const std::string& dir) {
-    for (const char* sub : {"/cur", "/new", "/tmp"}) fs::create_directories(dir + sub);
-  }
-  std::uint64_t count_ = 0;
-  std::string last_;
+  MaildirPlanter planter_;
 };
 
 class MemorySourceHarness final : public SourceHarness {
@@ -305,12 +270,15 @@ class MemorySourceHarness final : public SourceHarness {
 
 std::vector<SourceSubject> source_subjects() {
   const store::Caps plain;  // of a source only keys_stable is asked; the rest is the target's
-  return {{"memory", [] { return std::make_unique<MemorySourceHarness>(); }, mail::FolderPath({"Work"}), true},
-          {"mbox_file", [plain] { return std::make_unique<MboxSource>("mail.mbox", plain); },
-           mail::FolderPath({"mail"}), false},
-          {"mbox_tree", [plain] { return std::make_unique<MboxSource>("tree/", plain); }, mail::FolderPath({"Work"}),
-           false},
-          {"maildir", [plain] { return std::make_unique<MaildirSource>(plain); }, mail::FolderPath({"Work"}), false}};
+  std::vector<SourceSubject> subjects{
+      {"memory", [] { return std::make_unique<MemorySourceHarness>(); }, mail::FolderPath({"Work"}), true, {}},
+      {"mbox_file", [plain] { return std::make_unique<MboxSource>("mail.mbox", plain); }, mail::FolderPath({"mail"}),
+       false, {}},
+      {"mbox_tree", [plain] { return std::make_unique<MboxSource>("tree/", plain); }, mail::FolderPath({"Work"}), false,
+       {}},
+      {"maildir", [plain] { return std::make_unique<MaildirSource>(plain); }, mail::FolderPath({"Work"}), false, {}}};
+  for (SourceSubject& account : imap_source_subjects()) subjects.push_back(std::move(account));
+  return subjects;
 }
 
 }  // namespace mailhaul::conformance

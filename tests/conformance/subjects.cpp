@@ -1,8 +1,9 @@
-// The targets under test: memory, one mbox file, an mbox tree, Maildir++.
+// The targets under test: memory, one mbox file, an mbox tree, Maildir++; accounts come from imap_subjects.cpp.
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
 
+#include "conformance/imap_subjects.hpp"
 #include "conformance/memory_store.hpp"
 #include "conformance/suite.hpp"
 #include "files/forgetting_fs.hpp"
@@ -229,9 +230,12 @@ std::vector<TargetSubject> target_subjects() {
                             [](const std::string& name) { return name; }};
   const FileStore maildir{[] { return &maildir::kMaildir; }, "Maildir", "maildir", maildir_claims,
                           [](const std::string& name) { return "/." + name; }};
-  return {memory, file_subject("mbox_file", mbox_file, mail::FolderPath({"mail"}), /*torn_until_recovery=*/true),
-          file_subject("mbox_tree", mbox_tree, mail::FolderPath({"Work"}), /*torn_until_recovery=*/true),
-          file_subject("maildir", maildir, mail::FolderPath({"Work"}), /*torn_until_recovery=*/false)};
+  std::vector<TargetSubject> subjects{
+      memory, file_subject("mbox_file", mbox_file, mail::FolderPath({"mail"}), /*torn_until_recovery=*/true),
+      file_subject("mbox_tree", mbox_tree, mail::FolderPath({"Work"}), /*torn_until_recovery=*/true),
+      file_subject("maildir", maildir, mail::FolderPath({"Work"}), /*torn_until_recovery=*/false)};
+  for (TargetSubject& account : imap_target_subjects()) subjects.push_back(std::move(account));
+  return subjects;
 }
 
 }  // namespace mailhaul::conformance

@@ -56,6 +56,11 @@ struct TargetSubject {
   bool torn_until_recovery = false;   ///< a crash may leave part of a message until find_since() (one file for all)
   bool holds_mail_in_memory = false;  ///< the place itself is memory: no bound can be asked of it
   std::uint64_t fewest_crash_points = 10;  ///< a scenario that offers fewer calls to stop at proves nothing
+  /// Why no power can be taken from the place and no call of it made to fail (crash(), arm()); "" = it can.
+  std::string keeps_power;
+  /// Received dates that a server behind the place spoils although it accepts them, beyond what caps() can say.
+  std::function<bool(Instant)> spoils_date;
+  std::string absent;  ///< why no case can run here (a server is not installed); "" = they can
 };
 
 /// One message as the test planted it, by code of its own.
@@ -94,6 +99,7 @@ struct SourceSubject {
   std::function<std::unique_ptr<SourceHarness>()> make;
   mail::FolderPath folder;
   bool holds_mail_in_memory = false;
+  std::string absent;  ///< as of a TargetSubject
 };
 
 /// A reason why a case does not apply, or nullopt.

@@ -287,16 +287,21 @@ void cancel_in_a_large_message(const TargetSubject& subject) {
   EXPECT_EQ(eids_of(read_back(*next.harness)), eids_of(parcels));
 }
 
+Reason keeps_power(const TargetSubject& subject) {
+  if (subject.keeps_power.empty()) return std::nullopt;
+  return subject.keeps_power;
+}
+
 }  // namespace
 
 TargetCases target_fault_cases() {
-  return {{"A_crash_before_any_call_loses_nothing_and_doubles_nothing", {}, crash_before},
-          {"A_crash_after_any_call_loses_nothing_and_doubles_nothing", {}, crash_after},
-          {"A_torn_write_loses_nothing_and_doubles_nothing", {}, torn_write},
-          {"A_crash_in_recovery_loses_nothing_and_doubles_nothing", {}, crash_in_recovery},
-          {"Power_loss_after_the_last_ack_loses_nothing", {}, crash_after_the_last_ack},
-          {"A_full_disk_at_any_call_is_told_and_loses_nothing", {}, disk_full},
-          {"A_disk_error_at_any_call_is_told_and_loses_nothing", {}, disk_broken},
+  return {{"A_crash_before_any_call_loses_nothing_and_doubles_nothing", keeps_power, crash_before},
+          {"A_crash_after_any_call_loses_nothing_and_doubles_nothing", keeps_power, crash_after},
+          {"A_torn_write_loses_nothing_and_doubles_nothing", keeps_power, torn_write},
+          {"A_crash_in_recovery_loses_nothing_and_doubles_nothing", keeps_power, crash_in_recovery},
+          {"Power_loss_after_the_last_ack_loses_nothing", keeps_power, crash_after_the_last_ack},
+          {"A_full_disk_at_any_call_is_told_and_loses_nothing", keeps_power, disk_full},
+          {"A_disk_error_at_any_call_is_told_and_loses_nothing", keeps_power, disk_broken},
           {"A_folder_that_vanishes_takes_no_ack_with_it", {}, folder_vanishes},
           {"A_folder_that_vanishes_in_a_batch_takes_no_ack_with_it", {}, folder_vanishes_in_a_batch},
           {"Two_targets_on_one_place_lose_nothing", {}, two_targets},

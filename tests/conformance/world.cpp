@@ -59,7 +59,8 @@ World::World(files::FileSystem& fs, std::uint64_t memory, std::uint64_t seed, st
       random_(seed),
       budget_(memory),
       spool_(spool_dir_.path(), budget_, mail::ScanOptions{}),
-      services_{clock_, fs, spool_, cancel_, events_, random_} {}
+      dialer_(net::make_dialer(clock_, cancel_)),
+      services_{clock_, fs, spool_, cancel_, events_, random_, dialer_.get(), nullptr} {}
 
 TextContent::TextContent(std::string octets)
     : octets_(std::move(octets)), facts_(mail::scan_message(as_octets(octets_))) {}

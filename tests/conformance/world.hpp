@@ -18,6 +18,7 @@
 #include "files/file_system.hpp"
 #include "files/spool.hpp"
 #include "mail/content.hpp"
+#include "net/connection.hpp"
 #include "store/services.hpp"
 #include "store/store.hpp"
 
@@ -89,6 +90,7 @@ class World {
   SeededRandom random_;
   files::MemoryBudget budget_;
   files::Spool spool_;
+  std::unique_ptr<net::Dialer> dialer_;
   store::Services services_;
 };
 
