@@ -227,6 +227,9 @@ class TunnelWire final : public Wire {
     if (errno == EAGAIN || errno == EINTR) return std::size_t{0};
     if (errno != EPIPE) return connection_lost(errno);
     guard.raised();
+    // A process that dies closes its input before its output, so this is where its end is often noticed first.
+    (void)child_.ended_within(kStatusGrace, clock_);  // it may have closed its input and go on
+    if (auto failure = child_.failure()) return std::move(*failure);
     Error error = unreachable("it no longer reads what is sent to it", "run it by hand to see what it says");
     error.system = EPIPE;
     return error;

@@ -159,9 +159,10 @@ Destination tunnel_to(std::string command) {
 bool send_all(Connection& connection, std::string_view text, std::string& received) {
   while (!text.empty()) {
     const auto step = connection.step(as_octets(text), 10s);
-    if (!step || step->closed) return false;
+    if (!step) return false;
     text.remove_prefix(step->sent);
     received += as_text(step->received);
+    if (step->closed) return text.empty();
   }
   return true;
 }
