@@ -57,6 +57,7 @@ install_missing() {
 # build PRESET: configures and builds build/PRESET; of its test programs only those that match $programs.
 build() {
   local options=("-DMAILHAUL_CORPORA=$corpora") targets=(all)
+  export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
   command -v ccache >/dev/null && options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   say "building preset $1"
   cmake --preset "$1" "${options[@]}" >"build/$1.configure.log" 2>&1 || { cat "build/$1.configure.log"; return 1; }
