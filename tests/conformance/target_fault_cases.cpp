@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "conformance/bench.hpp"
+#include "sanitizers.hpp"
 
 namespace mailhaul::conformance {
 
@@ -86,7 +87,7 @@ void crash_at_every_call(const TargetSubject& subject, files::Fault fault, const
 
 std::vector<std::uint64_t> all_seeds() {
   std::vector<std::uint64_t> seeds;
-  for (std::uint64_t seed = 0; seed < kSeeds; ++seed) seeds.push_back(seed);
+  for (std::uint64_t seed = 0; seed < enough_seeds(kSeeds); ++seed) seeds.push_back(seed);
   return seeds;
 }
 
@@ -101,7 +102,7 @@ void crash_after_the_last_ack(const TargetSubject& subject) {
   Bench bench(subject);
   MH_ASSERT_OK(bench.open());
   MH_ASSERT_OK(bench.ship(parcels, 6));
-  for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
+  for (std::uint64_t seed = 0; seed < enough_seeds(kSeeds); ++seed) {
     const auto after = bench.harness->crash(seed);
     ASSERT_NE(after, nullptr);
     EXPECT_EQ(eids_of(read_back(*after)), eids_of(parcels)) << "seed " << seed;

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "base/bytes.hpp"
+#include "sanitizers.hpp"
 
 namespace mailhaul::conformance {
 
@@ -123,9 +124,8 @@ bool reset_peak_memory() {
 }
 
 std::optional<std::uint64_t> peak_memory() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return std::nullopt;  // shadow memory and quarantine are no measure; the budget's own peak is checked all the same
-#endif
+  // Shadow memory and quarantine are no measure; the budget's own peak is checked all the same.
+  if (kSanitized) return std::nullopt;
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
     if (line.rfind("VmHWM:", 0) == 0) return std::strtoull(line.c_str() + 6, nullptr, 10) * 1024;
