@@ -100,7 +100,7 @@ if [[ $sanitizers == yes || $matrix == yes ]]; then
   if ((random_bits > 28)) && setarch -R true 2>/dev/null; then tsan_launcher=(setarch -R); else tsan_launcher=(); fi
 fi
 if [[ $matrix == yes ]]; then
-  programs='unit_[a-z]+'
+  programs='unit_[a-z_]+'
   run clang -L unit
   programs=
   run asan -LE fault
@@ -109,7 +109,7 @@ if [[ $matrix == yes ]]; then
   launcher=("${tsan_launcher[@]}")
   run tsan
 elif [[ $sanitizers == yes ]]; then
-  programs='unit_[a-z]+|conformance|dialogue'
+  programs='unit_[a-z_]+|conformance|dialogue'
   # Tests of volume take the same paths as the others, only many times over, and cost the most.
   selection=(-L 'unit|conformance|dialogue' -E 'huge|64_MiB|thousand')
   run asan "${selection[@]}"
