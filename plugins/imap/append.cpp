@@ -58,6 +58,9 @@ Result<ImapTarget::Parcel> ImapTarget::wrap(const Folder& folder, const store::T
       parcel.date = std::move(*date);
     else
       parcel.lost_date = true;
+    // It is told back rightly at first, and later, from the server's cache, as 32 bits without a sign.
+    if (session_->quirks().unsigned_dates && message.meta.received->instant.time_since_epoch().count() < 0)
+      parcel.lost_date = true;
   }
   if (facts.crlf_size <= kGroupOctets) {
     // Read whole before anything is sent: a spool that fails in the middle of a literal would cost the session.
@@ -127,6 +130,10 @@ void ImapTarget::enqueue(Group group) {
 }
 
 Status ImapTarget::start_queued() {
+  // A full account is not asked again and again (durability 2.5: stop all appends to it).
+  for (; full_ && !queue_.empty(); queue_.pop_front()) {
+    for (const auto& parcel : queue_.front().parcels) tell(parcel.ticket, store::Refused{*full_});
+  }
   while (!queue_.empty() && has_room()) {
     Group& group = queue_.front();
     Command command("APPEND");
@@ -189,6 +196,7 @@ void ImapTarget::refused(Group group, const TaggedResponse& response) {
     }
     return;
   }
+  if (error.kind == ErrorKind::no_space) full_ = error;
   for (auto& parcel : group.parcels) {
     const bool has_keywords =
         std::any_of(parcel.flags.begin(), parcel.flags.end(), [](const auto& flag) { return flag[0] != '\\'; });

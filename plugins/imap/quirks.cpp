@@ -59,10 +59,9 @@ constexpr Row kRows[] = {
      "iCloud marks messages as read when they are fetched, though it is asked not to"},
     {"", "Purelymail", "purelymail.com", [](Quirks& quirks) { quirks.marks_read = true; },
      "Purelymail marks messages as read when they are fetched, though it is asked not to"},
-    {"Dovecot", "Dovecot", "", [](Quirks&) {},
-     "Dovecot stores NUL as another octet, which is why such messages are not sent, and cannot keep received dates "
-     "before "
-     "1970 or after 2038"},
+    {"Dovecot", "Dovecot", "", [](Quirks& quirks) { quirks.unsigned_dates = true; },
+     "Dovecot stores NUL as another octet, which is why such messages are not sent; received dates before 1970 become "
+     "others, and those to come the time of storing"},
 };
 
 }  // namespace

@@ -17,6 +17,7 @@ struct Quirks {
   bool sizes_lie = false;              ///< RFC822.SIZE is not the size (Exchange, hMailServer, DavMail)
   bool marks_read = false;             ///< a fetch sets \Seen in spite of EXAMINE and PEEK (iCloud, Purelymail)
   bool placeholders = false;           ///< delivers a note in place of what it cannot convert (Exchange)
+  bool unsigned_dates = false;         ///< received dates before 1970 become others later (Dovecot)
   std::uint64_t most_shown = 0;        ///< how many messages of a folder are shown at most; 0 = all
   std::size_t command_octets = 8'000;  ///< longest command line (MailKit's default; Yahoo and UW take 1,000)
   std::vector<std::string> notes;      ///< for `probe`: one sentence a quirk that is known of this server

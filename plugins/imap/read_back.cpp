@@ -26,70 +26,102 @@ Lost lost_of(const mail::Meta& asked, const mail::Meta& there) {
 
 }  // namespace
 
+/// One round trip for all folders with something unseen: a server takes the next SELECT only when it is done with the
+/// FETCH before it.
 Status ImapTarget::look_at_stored() {
-  while (!unseen_.empty()) {
-    // The folder that is open first: it costs no SELECT.
-    auto entry = selected_ ? unseen_.find(*selected_) : unseen_.end();
-    if (entry == unseen_.end()) entry = unseen_.begin();
-    MH_CHECK(look_at(entry->first));
+  std::deque<Look> looks;
+  std::vector<Call> calls;
+  const auto add = [&](std::uint32_t id) {
+    looks.emplace_back();
+    looks.back().folder = id;
+    ask_about(looks.back(), calls);
+  };
+  // The folder that is open first: it costs no SELECT.
+  if (selected_ && unseen_.count(*selected_) != 0) add(*selected_);
+  for (const auto& [id, unseen] : unseen_) {
+    if (selected_ != id) add(id);
+  }
+  if (looks.empty()) return {};
+  if (looks.back().selects) selected_.reset();
+  MH_TRY(const auto responses, session_->run_each(std::move(calls)));
+  for (auto& look : looks) {
+    std::deque<Unseen> unseen = std::move(unseen_[look.folder]);
+    unseen_.erase(look.folder);
+    const auto seen = conclude(look, responses[look.first_call], unseen);
+    if (seen.ok()) continue;
+    // The session is over: what the server confirmed is told with the rest.
+    unseen_[look.folder] = std::move(unseen);
+    return seen;
   }
   return {};
 }
 
-Status ImapTarget::look_at(std::uint32_t id) {
-  Folder& folder = folders_[id];
-  auto& unseen = unseen_[id];
-  if (auto opened = select_folder(id); !opened.ok()) {
-    if (!session_->alive() || opened.error().kind == ErrorKind::interrupted) return opened;
-    // The folder is gone, or another: nobody can say that the mail is there.
-    for (auto& one : unseen) tell(one.parcel.ticket, store::Refused{opened.error()});
-    unseen_.erase(id);
-    return {};
+void ImapTarget::ask_about(Look& look, std::vector<Call>& calls) {
+  const Folder& folder = folders_[look.folder];
+  look.first_call = calls.size();
+  look.selects = selected_ != look.folder;
+  if (look.selects) {
+    calls.push_back({select(folder.native), [&look](Response response) -> Status {
+                       look.mailbox.take(response);
+                       return {};
+                     }});
   }
-  MH_TRY(const auto there, ask_about(folder, unseen));
-  for (auto& one : unseen) {
-    const auto found = one.uid ? there.find(*one.uid) : there.end();
-    if (found != there.end()) judge(one, found->second);
-  }
-  MH_CHECK(compare_content(unseen));
-  std::deque<Unseen> done = std::move(unseen);
-  unseen_.erase(id);
-  conclude(folder, std::move(done));
-  return {};
-}
-
-/// What the folder, which is selected, says of them. Those whose UID the server did not tell get one.
-Result<std::map<Uid, FetchResponse>> ImapTarget::ask_about(Folder& folder, std::deque<Unseen>& unseen) {
-  UidSet uids;
-  bool all_known = true;
-  for (const auto& one : unseen) {
-    if (one.uid) uids.add(*one.uid);
-    all_known = all_known && one.uid;
-  }
-  const std::string items = " (UID RFC822.SIZE INTERNALDATE FLAGS)";
-  std::vector<Command> commands;
-  if (all_known) {
-    for (const auto& part : uids.split(session_->quirks().command_octets - 100)) {
-      commands.emplace_back("UID FETCH");
-      commands.back().uids(part).raw(items);
-    }
-  } else {
-    // No UIDPLUS: what came since the last look, in the order of its arrival. NOOP first (quirk 67).
-    commands.emplace_back("NOOP");
-    commands.emplace_back("UID FETCH");
-    commands.back().raw(" " + std::to_string(folder.look_from) + ":*" + items);
-  }
-  std::map<Uid, FetchResponse> there;
-  const UntaggedHandler keep = [&](Response response) -> Status {
+  const UntaggedHandler keep = [&look](Response response) -> Status {
     auto* fetched = std::get_if<FetchResponse>(&response);
-    if (fetched != nullptr && fetched->uid && fetched->size) there.insert_or_assign(*fetched->uid, std::move(*fetched));
+    if (fetched != nullptr && fetched->uid && fetched->size)
+      look.there.insert_or_assign(*fetched->uid, std::move(*fetched));
     return {};
   };
-  MH_TRY([[maybe_unused]] const auto responses, session_->run_all(std::move(commands), keep));
-  if (all_known) return there;
+  const std::string items = " (UID RFC822.SIZE INTERNALDATE FLAGS)";
+  UidSet uids;
+  for (const auto& one : unseen_[look.folder]) {
+    if (one.uid) uids.add(*one.uid);
+    look.all_known = look.all_known && one.uid;
+  }
+  if (look.all_known) {
+    for (const auto& part : uids.split(session_->quirks().command_octets - 100)) {
+      calls.push_back({Command("UID FETCH"), keep});
+      calls.back().command.uids(part).raw(items);
+    }
+    return;
+  }
+  // No UIDPLUS: what came since the last look, in the order of its arrival. NOOP first (quirk 67).
+  calls.push_back({Command("NOOP"), {}});
+  calls.push_back({Command("UID FETCH"), keep});
+  calls.back().command.raw(" " + std::to_string(folder.look_from) + ":*" + items);
+}
+
+/// What the folder said of them becomes their verdicts. Error: of the session; the verdicts are not told then.
+Status ImapTarget::conclude(Look& look, const TaggedResponse& opened, std::deque<Unseen>& unseen) {
+  Folder& folder = folders_[look.folder];
+  if (look.selects) {
+    selected_.reset();
+    std::optional<Error> not_there;
+    if (opened.condition != Condition::ok)
+      not_there = session_->refusal(opened, "open the folder " + visible(folder.handle.path.text()), Scope::folder);
+    else if (epoch_of(look.mailbox.uidvalidity) != folder.handle.epoch)
+      not_there = replaced(folder);
+    if (not_there) {
+      // The folder is gone, or another: nobody can say that the mail is there.
+      for (auto& one : unseen) tell(one.parcel.ticket, store::Refused{*not_there});
+      return {};
+    }
+    folder.mailbox.exists = look.mailbox.exists;
+  }
+  if (!look.all_known) give_uids(folder, look.there, unseen);
+  for (auto& one : unseen) {
+    const auto found = one.uid ? look.there.find(*one.uid) : look.there.end();
+    if (found != look.there.end()) judge(one, found->second);
+  }
+  MH_CHECK(compare_content(look.folder, unseen));
+  for (auto& one : unseen) tell(folder, std::move(one));
+  return {};
+}
+
+/// Servers store in the order of the commands: each gets the first UID of its size that is nobody's yet.
+void ImapTarget::give_uids(Folder& folder, const std::map<Uid, FetchResponse>& there, std::deque<Unseen>& unseen) {
   for (auto& one : unseen) {
     if (one.uid) continue;
-    // Servers store in the order of the commands: the first one of that size that is nobody's yet.
     const auto fits = std::find_if(there.lower_bound(folder.look_from), there.end(), [&](const auto& entry) {
       return !folder.ours.contains(entry.first) && entry.second.size == one.parcel.message.content->facts().crlf_size;
     });
@@ -100,7 +132,6 @@ Result<std::map<Uid, FetchResponse>> ImapTarget::ask_about(Folder& folder, std::
   }
   const Uid highest = there.empty() ? 0 : there.rbegin()->first;
   if (highest >= folder.look_from && highest != 0xFFFF'FFFFU) folder.look_from = highest + 1;
-  return there;
 }
 
 void ImapTarget::judge(Unseen& one, const FetchResponse& there) {
@@ -110,12 +141,12 @@ void ImapTarget::judge(Unseen& one, const FetchResponse& there) {
   const Lost lost = lost_of(asked, is);
   one.verdict.lost_flags = one.verdict.lost_flags || lost.flags;
   one.verdict.lost_keywords = one.verdict.lost_keywords || lost.keywords;
-  if (asked.received) one.verdict.lost_date = !is.received || is.received->instant != asked.received->instant;
+  if (asked.received && (!is.received || is.received->instant != asked.received->instant)) one.verdict.lost_date = true;
   one.doubtful = there.size != one.parcel.message.content->facts().crlf_size;
 }
 
 /// A size that differs may be the server's way to count (Exchange, hMailServer): the content decides.
-Status ImapTarget::compare_content(std::deque<Unseen>& unseen) {
+Status ImapTarget::compare_content(std::uint32_t folder, std::deque<Unseen>& unseen) {
   UidSet doubtful;
   std::map<Uid, Unseen*> by_uid;
   for (auto& one : unseen) {
@@ -124,6 +155,8 @@ Status ImapTarget::compare_content(std::deque<Unseen>& unseen) {
     by_uid[*one.uid] = &one;
     one.verdict.altered = true;
   }
+  if (doubtful.empty()) return {};
+  MH_CHECK(select_folder(folder));
   return read_bodies(*session_, doubtful, [&](Uid uid, const mail::MessageFacts& facts) -> Status {
     const auto entry = by_uid.find(uid);
     if (entry != by_uid.end())
@@ -132,24 +165,19 @@ Status ImapTarget::compare_content(std::deque<Unseen>& unseen) {
   });
 }
 
-void ImapTarget::conclude(Folder& folder, std::deque<Unseen> unseen) {
-  for (auto& one : unseen) {
-    // Without a UID from the server there is only its word, and the look proves nothing against it.
-    if (one.seen || !one.uid) {
-      tell(one.parcel.ticket, std::move(one.verdict));
-      continue;
-    }
-    // bad-input 50: confirmed and not there. Once may be a filter that moved it; twice, and nothing can be trusted.
-    Error error = make_error(ErrorKind::damage, Scope::message,
-                             session_->place() + " confirmed a message in " + visible(folder.handle.path.text()) +
-                                 " but does not hold it (UID " + std::to_string(*one.uid) + ")",
-                             "look at the account with another program; nothing was removed at the source", Retry::now);
-    if (++folder.missing > 1) {
-      error.scope = Scope::run;
-      error.retry = Retry::never;
-    }
-    tell(one.parcel.ticket, store::Refused{std::move(error)});
+void ImapTarget::tell(Folder& folder, Unseen one) {
+  // Without a UID from the server there is only its word, and the look proves nothing against it.
+  if (one.seen || !one.uid) return tell(one.parcel.ticket, std::move(one.verdict));
+  // bad-input 50: confirmed and not there. Once may be a filter that moved it; twice, and nothing can be trusted.
+  Error error = make_error(ErrorKind::damage, Scope::message,
+                           session_->place() + " confirmed a message in " + visible(folder.handle.path.text()) +
+                               " but does not hold it (UID " + std::to_string(*one.uid) + ")",
+                           "look at the account with another program; nothing was removed at the source", Retry::now);
+  if (++folder.missing > 1) {
+    error.scope = Scope::run;
+    error.retry = Retry::never;
   }
+  tell(one.parcel.ticket, store::Refused{std::move(error)});
 }
 
 }  // namespace mailhaul::imap

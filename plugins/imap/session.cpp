@@ -132,6 +132,12 @@ Result<TaggedResponse> Session::run(Command command, const UntaggedHandler& hand
 }
 
 Result<std::vector<TaggedResponse>> Session::run_all(std::vector<Command> commands, const UntaggedHandler& handler) {
+  std::vector<Call> calls;
+  for (auto& command : commands) calls.push_back({std::move(command), handler});
+  return run_each(std::move(calls));
+}
+
+Result<std::vector<TaggedResponse>> Session::run_each(std::vector<Call> calls) {
   const std::size_t base = waited_.size();
   // On every way out the entries go, whose handler lives no longer than this call.
   struct Cleaner {
@@ -139,9 +145,9 @@ Result<std::vector<TaggedResponse>> Session::run_all(std::vector<Command> comman
     std::size_t base;
     ~Cleaner() { waited.resize(base); }
   } const cleaner{waited_, base};
-  for (auto& command : commands) {
-    MH_TRY(const CommandId id, start(std::move(command)));
-    waited_.push_back({id, &handler, std::nullopt});
+  for (auto& call : calls) {
+    MH_TRY(const CommandId id, start(std::move(call.command)));
+    waited_.push_back({id, &call.handler, std::nullopt});
   }
   const auto all_done = [&] {
     return std::all_of(waited_.begin() + static_cast<std::ptrdiff_t>(base), waited_.end(),
@@ -153,6 +159,12 @@ Result<std::vector<TaggedResponse>> Session::run_all(std::vector<Command> comman
   return responses;
 }
 
+/// RFC 9051 7.1: the text must be shown to the user.
+void Session::show_alert(const Code& code, const std::string& text) {
+  if (!code.is("ALERT") || !alerts_.insert(text).second) return;
+  services_.events.note({store::Note::Weight::warning, "", place_ + " says: " + visible(text)});
+}
+
 Status Session::on_greeting(const StatusResponse& greeting) {
   greeted_ = greeting;
   return {};
@@ -161,6 +173,7 @@ Status Session::on_greeting(const StatusResponse& greeting) {
 Status Session::on_untagged(CommandId current, Response response) {
   // Capabilities are taken wherever they come (RFC 9051 7.2.2).
   if (const auto* capability = std::get_if<CapabilityResponse>(&response)) take_capabilities(capability->words);
+  if (const auto* status = std::get_if<StatusResponse>(&response)) show_alert(status->code, status->text);
   for (auto& one : waited_) {
     if (one.id != current || one.response) continue;
     return *one.handler ? (*one.handler)(std::move(response)) : Status();
@@ -201,6 +214,7 @@ Status Session::on_challenge(CommandId, std::string_view text) {
 }
 
 Status Session::on_done(CommandId id, const TaggedResponse& response) {
+  show_alert(response.code, response.text);
   for (auto& one : waited_) {
     if (one.id != id) continue;
     one.response = response;
@@ -219,7 +233,8 @@ Error Session::refusal(const TaggedResponse& response, const std::string& what, 
                  place_ + " refused to " + what + ": " + visible(response.text.empty() ? code.name : response.text));
   // GroupWise and others tell of the quota in words alone (quirk 56).
   const bool tells_quota = code.name.empty() && !is_bad && mentions(response.text, "quota");
-  if (code.is("OVERQUOTA") || code.is("LIMIT") || tells_quota) {
+  // LIMIT is about this one message (RFC 5530; Dovecot: quota_max_mail_size), and the next one may fit.
+  if (code.is("OVERQUOTA") || tells_quota) {
     error.kind = ErrorKind::no_space;
     error.scope = Scope::run;
     error.hint = "the account is full; make room or raise its quota, then run the same command again";

@@ -40,6 +40,12 @@ class Listener {
 /// Untagged data that belongs to a command of run().
 using UntaggedHandler = std::function<Status(Response)>;
 
+/// One command of several that leave together, and who hears its untagged data.
+struct Call {
+  Command command;
+  UntaggedHandler handler;
+};
+
 /// One thread. After an Error of scope session it is dead: nothing more is sent, every call fails with that Error.
 class Session final : private ClientSink {
  public:
@@ -63,6 +69,7 @@ class Session final : private ClientSink {
   Result<TaggedResponse> run(Command command, const UntaggedHandler& handler = {});
   /// The same with the answers of several commands that are sent together.
   Result<std::vector<TaggedResponse>> run_all(std::vector<Command> commands, const UntaggedHandler& handler = {});
+  Result<std::vector<TaggedResponse>> run_each(std::vector<Call> calls);
   /// Moves octets both ways once; waits at most `wait` for the chance to. Error: the session's death (timeout: silence
   /// for Access::timeout with a command in flight), or what the listener returned (the session lives then).
   Status turn(std::chrono::milliseconds wait);
@@ -121,6 +128,7 @@ class Session final : private ClientSink {
   Status on_done(CommandId id, const TaggedResponse& response) override;
 
   Status die(Error error);
+  void show_alert(const Code& code, const std::string& text);
   [[nodiscard]] Error silence() const;
 
   /// A command of run() or run_all(): its answer is kept for the caller.
@@ -151,7 +159,8 @@ class Session final : private ClientSink {
   Quirks quirks_;
   std::vector<std::pair<std::string, std::string>> id_;
   std::string greeting_, login_ = "none";
-  Secret secret_;  ///< during the login: some servers repeat it in what they say
+  Secret secret_;                 ///< during the login: some servers repeat it in what they say
+  std::set<std::string> alerts_;  ///< shown already
   bool may_log_out_ = false;
 };
 

@@ -29,8 +29,9 @@ store::Item item_of(const FetchResponse& fetched) {
 /// One listing: passes items on, and watches what the server says of its own count.
 class Listing {
  public:
-  Listing(const store::FolderInfo& folder, store::ItemSink& sink, Uid from)
-      : folder_(folder), sink_(sink), from_(from) {}
+  /// `named` were passed on before: they are only counted.
+  Listing(const store::FolderInfo& folder, store::ItemSink& sink, Uid from, const UidSet& named)
+      : folder_(folder), sink_(sink), from_(from), named_(named) {}
 
   Status take(const Response& response) {
     if (std::holds_alternative<ExpungeResponse>(response) || std::holds_alternative<VanishedResponse>(response))
@@ -48,8 +49,9 @@ class Listing {
           "nothing of this folder can be trusted; ask the server's people");
     }
     seen_.add(*fetched->uid);
-    return sink_.on_item(item_of(*fetched));
+    return named_.contains(*fetched->uid) ? Status() : sink_.on_item(item_of(*fetched));
   }
+  [[nodiscard]] const UidSet& seen() const { return seen_; }
   [[nodiscard]] std::uint64_t count() const { return seen_.count(); }
   [[nodiscard]] bool moved() const { return moved_; }
   [[nodiscard]] Uid highest() const { return seen_.empty() ? 0 : seen_.ranges().back().last; }
@@ -58,9 +60,25 @@ class Listing {
   const store::FolderInfo& folder_;
   store::ItemSink& sink_;
   const Uid from_;
+  const UidSet& named_;
   UidSet seen_;
   bool moved_ = false;
 };
+
+/// What is new since a state: everything from that UID on, if the counts tell that nothing has gone.
+struct Delta {
+  Uid from = 1;
+  std::uint64_t messages_before = 0;
+};
+
+std::optional<Delta> delta_of(const std::string& since, const std::string& state) {
+  const auto before = parse_state(since), now = parse_state(state);
+  if (!before || !now) return std::nullopt;
+  const bool grew = before->uidvalidity == now->uidvalidity && before->uidnext <= now->uidnext &&
+                    before->messages <= now->messages && before->uidnext <= 0xFFFF'FFFFU;
+  if (!grew || now->messages - before->messages > now->uidnext - before->uidnext) return std::nullopt;
+  return Delta{static_cast<Uid>(before->uidnext), before->messages};
+}
 
 bool lies_below(const mail::FolderPath& path, const mail::FolderPath& below) {
   return below.components.empty() || path.starts_with(below);
@@ -175,15 +193,11 @@ void ImapSource::note_limit(const store::FolderInfo& folder, std::uint64_t exist
 
 Result<store::ListEnd> ImapSource::list(const store::FolderInfo& folder, std::optional<std::string> since,
                                         store::ItemSink& sink) {
-  const auto before = since ? parse_state(*since) : std::nullopt;
-  const auto now = parse_state(folder.state);
-  // Whatever came is above the old UIDNEXT, and if the count fits, nothing has gone: only the new ones are asked for.
-  bool delta = before && now && before->uidvalidity == now->uidvalidity && before->uidnext <= now->uidnext &&
-               before->messages <= now->messages && now->messages - before->messages <= now->uidnext - before->uidnext;
-  Uid from = 1;
-  if (delta && before->uidnext <= 0xFFFF'FFFFU) from = static_cast<Uid>(before->uidnext);
+  auto delta = since ? delta_of(*since, folder.state) : std::nullopt;
+  UidSet named;
   for (;;) {
-    Listing listing(folder, sink, from);
+    const Uid from = delta ? delta->from : 1;
+    Listing listing(folder, sink, from, named);
     std::vector<Command> commands;
     // 1:* in an empty mailbox is an error for some servers (quirk 66).
     if (folder.messages != std::optional<std::uint64_t>(0)) {
@@ -193,20 +207,20 @@ Result<store::ListEnd> ImapSource::list(const store::FolderInfo& folder, std::op
     MH_TRY(const Mailbox mailbox,
            open(folder, std::move(commands), [&](Response response) { return listing.take(response); }));
     store::ListEnd end;
-    end.complete = !delta;
+    end.complete = !delta.has_value();
     end.state = state_of(mailbox.uidvalidity, mailbox.uidnext, mailbox.exists, mailbox.highestmodseq);
     note_limit(folder, mailbox.exists);
     // A UIDNEXT below what is there would hide mail next time (bad-input 41); or a message came just now.
     if (listing.highest() >= mailbox.uidnext.value_or(0)) end.state.clear();
-    const std::uint64_t expected = delta ? before->messages + listing.count() : listing.count();
+    const std::uint64_t expected = (delta ? delta->messages_before : 0) + listing.count();
     if (expected == mailbox.exists || listing.moved()) {
       if (expected != mailbox.exists) end.state.clear();
       return end;
     }
     if (delta) {
-      // Something has gone as well: a listing of all will tell what. What was named already is named again.
-      delta = false;
-      from = 1;
+      // Something has gone as well: a listing of all will tell what.
+      delta.reset();
+      named = listing.seen();  // of this listing, which ends here
       continue;
     }
     session_->services().events.note({store::Note::Weight::doubtful, folder.path.text(),

@@ -177,6 +177,12 @@ Result<store::FolderHandle> ImapTarget::make_handle(const mail::FolderPath& path
   return folder.handle;
 }
 
+Error ImapTarget::replaced(const Folder& folder) {
+  return make_error(ErrorKind::identity, Scope::folder,
+                    "the folder " + visible(folder.handle.path.text()) + " was replaced by another of its name",
+                    "look what became of it; the next run begins there anew");
+}
+
 Status ImapTarget::select_folder(std::uint32_t id) {
   if (selected_ == id) return {};
   selected_.reset();
@@ -188,10 +194,7 @@ Status ImapTarget::select_folder(std::uint32_t id) {
   }));
   if (response.condition != Condition::ok)
     return session_->refusal(response, "open the folder " + visible(folder.handle.path.text()), Scope::folder);
-  if (epoch_of(now.uidvalidity) != folder.handle.epoch)
-    return make_error(ErrorKind::identity, Scope::folder,
-                      "the folder " + visible(folder.handle.path.text()) + " was replaced by another of its name",
-                      "look what became of it; the next run begins there anew");
+  if (epoch_of(now.uidvalidity) != folder.handle.epoch) return replaced(folder);
   folder.mailbox.exists = now.exists;
   selected_ = id;
   return {};

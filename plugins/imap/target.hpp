@@ -69,6 +69,15 @@ class ImapTarget final : public store::Target, private Listener {
     store::Stored verdict;
   };
 
+  /// One look at what a folder holds of ours.
+  struct Look {
+    std::uint32_t folder = 0;
+    std::size_t first_call = 0;
+    bool selects = false, all_known = true;
+    Mailbox mailbox;
+    std::map<Uid, FetchResponse> there;
+  };
+
   Status on_untagged(CommandId current, Response response) override;
   Status on_body_begin(CommandId, std::uint64_t) override { return {}; }
   Status on_body(CommandId, Octets) override { return {}; }
@@ -84,6 +93,7 @@ class ImapTarget final : public store::Target, private Listener {
   Status learn_folders();
   Result<store::FolderHandle> make_handle(const mail::FolderPath& path, mail::Role role);
   Status select_folder(std::uint32_t folder);
+  [[nodiscard]] static Error replaced(const Folder& folder);
 
   // append.cpp
   Result<Parcel> wrap(const Folder& folder, const store::Ticket& ticket, mail::Message message);
@@ -97,16 +107,18 @@ class ImapTarget final : public store::Target, private Listener {
 
   // read_back.cpp
   Status look_at_stored();
-  Status look_at(std::uint32_t folder);
-  Result<std::map<Uid, FetchResponse>> ask_about(Folder& folder, std::deque<Unseen>& unseen);
+  void ask_about(Look& look, std::vector<Call>& calls);
+  Status conclude(Look& look, const TaggedResponse& opened, std::deque<Unseen>& unseen);
+  static void give_uids(Folder& folder, const std::map<Uid, FetchResponse>& there, std::deque<Unseen>& unseen);
   static void judge(Unseen& one, const FetchResponse& there);
-  Status compare_content(std::deque<Unseen>& unseen);
-  void conclude(Folder& folder, std::deque<Unseen> unseen);
+  Status compare_content(std::uint32_t folder, std::deque<Unseen>& unseen);
+  void tell(Folder& folder, Unseen one);
 
   std::unique_ptr<Session> session_;
   store::AckSink& acks_;
   store::Caps caps_;
   bool learnt_ = false, broken_ = false;
+  std::optional<Error> full_;                      ///< the account takes nothing more
   std::map<mail::FolderPath, std::string> there_;  ///< the account's folders: path, native
   std::set<mail::FolderPath> containers_;          ///< those that cannot be selected
   std::vector<Folder> folders_;

@@ -329,7 +329,7 @@ Status CopyRun::finish_deliveries() {
 /// After whatever end: what was acknowledged is recorded, what was not is in doubt.
 Status CopyRun::settle_leftovers() {
   if (!ledger_ || !deliverer_) return {};
-  if (target_ && !fatal_) (void)target_->flush();  // its acks count; its failure shows as doubt below
+  if (target_) (void)target_->flush();  // its acks count, also of a full one; its failure shows as doubt below
   MH_CHECK(deliverer_->record());
   for (const auto& delivery : deliverer_->take_unanswered(Deliverer::Which::all))
     MH_CHECK(settle(delivery, Outcome::unknown, "the target gave no answer"));

@@ -183,11 +183,11 @@ class AccountSource final : public SourceHarness {
   std::unique_ptr<files::FileSystem> fs_ = files::make_real_file_system();
 };
 
-/// Dovecot 2.3 answers OK to every date, and takes its own time instead of one to come or of the one that mktime() uses
-/// for "error".
+/// Dovecot 2.3 answers OK to every date, takes its own time instead of one to come, and tells those before 1970 from its
+/// cache as 32 bits without a sign.
 bool spoilt_by_dovecot(Instant instant) {
   const auto seconds = instant.time_since_epoch().count();
-  return seconds == -1 || seconds > static_cast<std::int64_t>(::time(nullptr));
+  return seconds < 0 || seconds > static_cast<std::int64_t>(::time(nullptr));
 }
 
 TargetSubject account_subject(std::string name, const Kind& kind) {

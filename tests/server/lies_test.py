@@ -276,7 +276,6 @@ class Lies(ServerTest):
             self.assertIn("change your password", done.err)
             self.assertLessEqual(server.connections, 2)
 
-    @unittest.expectedFailure  # RFC 9051 7.1: an ALERT must be shown. It is not yet.
     def test_47_an_alert_is_shown(self):
         def alert(self, command):
             self.reply(command, b"OK [ALERT] The server moves \x1b[2Jon Sunday")
