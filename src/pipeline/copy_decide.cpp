@@ -168,6 +168,7 @@ Status CopyRun::settled(Delivered delivered) {
     report_.counts.lost_flags += stored->lost_flags ? 1 : 0;
     target_progress_ = true;
     target_back_off_.progress();
+    delivery.target->alters = delivery.target->alters || stored->altered;
     if (stored->altered)
       account_.altered({map_.folders[delivery.folder].source.path.text(), delivery.key, "", Outcome::copied, "", "", ""},
                        delivery.message.content->facts().message_id);

@@ -175,7 +175,7 @@ Status CopyRun::arrived(TargetFolder& folder, Doubt doubt, const store::Key& key
 /// It was waited for long enough (or the target stores nothing late): now, and only now, it may be sent again.
 Status CopyRun::did_not_arrive(TargetFolder& folder, std::list<Doubt>::iterator doubt) {
   const bool tried_enough = doubt->delivery && doubt->delivery->attempts >= kAttempts;
-  if (tried_enough && target_caps_.late_commits) {
+  if (target_caps_.late_commits && (tried_enough || folder.alters)) {
     doubt->given_up = true;
     return {};
   }

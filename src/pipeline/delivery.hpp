@@ -23,6 +23,7 @@ struct TargetFolder {
   std::uint64_t in_doubt = 0;   ///< deliveries without a verdict: as long as there are any, the watermark stays
   bool watermark_stays = false; ///< one in doubt was sent again: what may still arrive of the first try lies above it
   std::uint64_t session = 0;    ///< the one that `handle` belongs to
+  bool alters = false;          ///< it was seen to hold other octets than were sent: an EID that is missing proves nothing
   bool adopted = false;         ///< what it held before is known
   std::optional<Error> broken;  ///< it is not the folder that it was
 };

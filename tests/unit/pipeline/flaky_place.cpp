@@ -211,6 +211,21 @@ class FlakyTarget final : public store::Target, private Session {
     for (auto& match : matches) MH_CHECK(sink(std::move(match)));
     return {};
   }
+  Status update(const store::FolderHandle& folder, const store::Ticket& ticket, const store::Key& key,
+                const store::MetaChange& change) override {
+    MH_CHECK(flush());
+    MH_CHECK(alive(step()));
+    place_.with([&](auto& folders) {
+      auto& flags = folders[folder.path.text()].messages.at(*parse_uint(key)).meta.flags;
+      flags = mail::Flags(static_cast<std::uint8_t>(flags.bits() | change.add_flags.bits()));
+    });
+    if (auto status = step(); !status.ok()) {
+      acks_.on_ack({ticket, store::InDoubt{}});
+      return alive(status);
+    }
+    acks_.on_ack({ticket, store::Stored{key}});
+    return {};
+  }
   Status flush() override {
     if (dead_) return *dead_;
     while (!sent_.empty()) MH_CHECK(answer());
@@ -282,6 +297,7 @@ std::string letter(int number) {
 store::Caps flaky_caps(const FlakyPlace& place) {
   store::Caps caps;
   caps.late_commits = place.late_commits;
+  caps.update = place.updates;
   caps.flags = mail::Flags(31);
   caps.keywords = store::Caps::Keywords::any;
   return caps;

@@ -63,6 +63,7 @@ class FlakyPlace {
       verdict;  ///< instead of Stored
   bool uidplus = true;
   bool late_commits = true;
+  bool updates = false;
   std::uint64_t refuse_sessions = 0;  ///< so many are refused
   std::size_t window = 4;             ///< deliveries without an answer
   std::function<void()> on_death;

@@ -143,7 +143,7 @@ class EveryCut : public testing::TestWithParam<Sweep> {
     move->source.put("Work", letter(77));
     move->target.uidplus = GetParam().uidplus;
     move->target.late_commits = GetParam().late_commits;
-    move->target.fate = [this, step](std::uint64_t n) -> Fate {
+    move->target.fate = [step](std::uint64_t n) -> Fate {
       if (!GetParam().late_commits) return (n + step) % 2 == 0 ? Fate(0ms) : std::nullopt;
       return kFates[(n + step) % kFates.size()];
     };
@@ -503,6 +503,49 @@ TEST(LostSessions, Altered_messages_are_copied_and_listed_and_end_with_3) {
   EXPECT_EQ(report.failures[0].reason, "altered");
   EXPECT_EQ(report.failures[0].detail, "the target changed the message's octets");
   EXPECT_EQ(report.failures[0].key, "6");
+}
+
+TEST(LostSessions, What_is_in_doubt_in_a_folder_that_alters_mail_is_never_sent_again) {
+  Move move;
+  move.fill();
+  move.target.verdict = [](const store::Ticket&, const std::string& text) -> std::optional<store::Ack> {
+    store::Stored stored;
+    stored.altered = true;
+    if (text == letter(1)) return store::Ack{{}, stored};
+    return text == letter(5) ? std::optional(store::Ack{{}, store::InDoubt{}}) : std::nullopt;
+  };
+  move.target.fate = [](std::uint64_t) { return Fate(); };  // or it arrived as another: nobody can tell
+  const auto report = move.copy();
+  EXPECT_EQ(report.exit, 8);
+  EXPECT_EQ(report.counts.unknown, 1U);
+  EXPECT_EQ(move.target.submitted(), 8U);
+}
+
+TEST(LostSessions, Flags_of_a_twin_are_added_though_the_session_dies_on_the_way) {
+  std::uint64_t cuts = 0;
+  for (std::uint64_t step = 1;; ++step) {
+    Move move;
+    mail::Meta seen, flagged;
+    seen.flags.set(mail::Flags::seen);
+    flagged.flags.set(mail::Flags::flagged);
+    move.source.put("INBOX", letter(1), seen);
+    move.source.put("INBOX", letter(2));
+    move.source.put("INBOX", letter(1), flagged);
+    move.target.deaths = {step};
+    move.target.fate = [](std::uint64_t) { return Fate(0s); };
+    move.target.updates = true;
+    const auto report = move.copy();
+    EXPECT_EQ(report.exit, 0) << step;
+    EXPECT_EQ(report.counts.updated, 1U) << step;
+    EXPECT_EQ(report.counts.lost_flags, 0U) << step;
+    move.target.with([&](auto& folders) {
+      for (const auto& [uid, message] : folders["INBOX"].messages)
+        EXPECT_EQ(message.meta.flags.bits(), message.octets == letter(1) ? 5 : 0) << step;
+    });
+    if (move.target.points() < step || HasFailure()) break;
+    ++cuts;
+  }
+  EXPECT_GT(cuts, 5U);
 }
 
 TEST(LostSessions, Verdicts_of_every_kind_in_one_batch_are_each_taken_for_what_they_say) {
