@@ -67,19 +67,22 @@ Status Comparison::add(Side side, const ComparedMessage& message) {
   return insert.run();
 }
 
-Status Comparison::pair_equal(std::string_view column) {
-  // The n-th unpaired message of a digest on one side answers to the n-th on the other; equal flags and dates first,
-  // so that twins with different flags find their own.
-  const std::string digest(column);
-  const auto rank = [&digest](const std::string& table) {
-    return "CREATE TABLE ranked_" + table + " AS SELECT id, " + digest + " AS d, row_number() OVER (PARTITION BY " + digest +
+Status Comparison::pair_equal(std::string_view digest, Meta meta) {
+  // The n-th unpaired message of a digest on one side answers to the n-th on the other; in an order of flags and dates.
+  const std::string what = std::string(digest) + (meta == Meta::equal ? ", flags, keywords, received" : "");
+  const std::string named = std::string(digest) + " AS d" + (meta == Meta::equal ? ", flags, keywords, received" : "");
+  const std::string same = meta == Meta::equal ? " AND s.flags=t.flags AND s.keywords=t.keywords AND s.received IS t.received" : "";
+  const auto rank = [&](const std::string& table) {
+    return "CREATE TABLE ranked_" + table + " AS SELECT id, " + named + ", row_number() OVER (PARTITION BY " + what +
            " ORDER BY flags, keywords, received, id) AS n FROM " + table + " WHERE pair IS NULL AND twin IS NULL;";
   };
   // The index is made by hand: SQLite makes none of its own for a join of two windows, and would compare all with all.
   MH_CHECK(db_->exec(rank("source") + rank("target") +
-                     "CREATE INDEX ranked_target_d ON ranked_target(d, n);"
+                     "CREATE INDEX ranked_target_d ON ranked_target(d" +
+                     (meta == Meta::equal ? ", flags, keywords, received" : "") + ", n);"
                      "CREATE TABLE pairs AS SELECT s.id AS source, t.id AS target FROM ranked_source AS s CROSS JOIN "
-                     "ranked_target AS t ON s.d=t.d AND s.n=t.n; DROP TABLE ranked_source; DROP TABLE ranked_target"));
+                     "ranked_target AS t ON s.d=t.d AND s.n=t.n" + same +
+                     "; DROP TABLE ranked_source; DROP TABLE ranked_target"));
   return db_->exec(
       "UPDATE source SET pair=p.target, proven=1 FROM pairs AS p WHERE p.source=source.id;"
       "UPDATE target SET pair=p.source, proven=1 FROM pairs AS p WHERE p.target=target.id; DROP TABLE pairs");
@@ -155,9 +158,13 @@ Result<bool> Comparison::flags_differ(const files::Stmt& row) {
 Status Comparison::finish(Twins twins, const LedgerPairs& pairs, const std::function<Status(const Verdict&)>& sink,
                           std::uint64_t& extra) {
   MH_CHECK(pair_twins(twins));
-  MH_CHECK(pair_equal("nid"));
-  MH_CHECK(pair_equal("eid"));
-  if (twins == Twins::loose) MH_CHECK(pair_equal("loose"));
+  // Equal flags and dates first, whatever the digest, so that each of several twins finds its own: an mbox writes flags
+  // into the message, and the one that happens to look like another's original is not its copy.
+  MH_CHECK(pair_equal("nid", Meta::equal));
+  MH_CHECK(pair_equal("eid", Meta::equal));
+  MH_CHECK(pair_equal("nid", Meta::any));
+  MH_CHECK(pair_equal("eid", Meta::any));
+  if (twins == Twins::loose) MH_CHECK(pair_equal("loose", Meta::any));
   MH_CHECK(pair_by_ledger(pairs));
   MH_CHECK(pair_by_header());
   // A twin is as well off as the first of its kind. Its flags may have been added to that one's or not.

@@ -51,7 +51,8 @@ class Comparison {
 
  private:
   explicit Comparison(std::unique_ptr<files::Db> db) : db_(std::move(db)) {}
-  [[nodiscard]] Status pair_equal(std::string_view column);
+  enum class Meta { any, equal };
+  [[nodiscard]] Status pair_equal(std::string_view digest, Meta meta);
   [[nodiscard]] Status pair_twins(Twins twins);
   [[nodiscard]] Status pair_by_ledger(const LedgerPairs& pairs);
   [[nodiscard]] Status pair_by_header();

@@ -296,6 +296,20 @@ TEST_F(ComparisonTest, Flags_of_twins_may_lie_on_the_one_that_stands_for_them_an
   EXPECT_TRUE(finish(Comparison::Twins::exact).at("s1").flags_differ);
 }
 
+// An mbox writes flags into the message: the copy of one twin then has the octets of the other one.
+TEST_F(ComparisonTest, Twins_with_their_own_flags_do_not_take_each_others_copies_by_nid) {
+  source(row("s1", "same with Status: RO", 0));
+  source(row("s2", "same with Status: RO", mail::Flags::seen));
+  auto unseen = row("t1", "same"), seen = row("t2", "same with Status: RO", mail::Flags::seen);
+  for (auto* twin : {&unseen, &seen}) twin->eid = digest("same with Status: RO");
+  target(unseen);
+  target(seen);
+  const auto verdicts = finish(Comparison::Twins::multiset);
+  for (const auto* key : {"s1", "s2"}) EXPECT_FALSE(verdicts.at(key).flags_differ) << verdicts.at(key).detail;
+  EXPECT_EQ(verdicts.at("s1").kind, Verdict::Kind::equivalent);
+  EXPECT_EQ(verdicts.at("s2").kind, Verdict::Kind::identical);
+}
+
 TEST_F(ComparisonTest, A_changed_flag_and_a_changed_date_are_told_by_name) {
   source(row("s1", "one", mail::Flags::seen));
   auto there = row("t1", "one", 0);
