@@ -23,6 +23,11 @@ Error unknown_option(std::string_view spelled) {
     if (!option.name.empty()) names.push_back("--" + std::string(option.name));
   }
   const auto near = nearest(spelled, names);
+  if (!near && spelled.find("pass") != std::string_view::npos) {
+    return mistake("unknown option " + shown(spelled),
+                   "no option takes the password itself: --source-password-command, --source-password-file, "
+                   "MAILHAUL_SOURCE_PASSWORD in the environment, or a prompt");
+  }
   return mistake("unknown option " + shown(spelled),
                  near ? "did you mean " + *near + "?" : "mailhaul help COMMAND lists the options of a command");
 }

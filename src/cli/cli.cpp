@@ -24,7 +24,10 @@ int refuse(Terminal& terminal, const Arguments& arguments, const Error& error) {
   const int exit = pipeline::exit_code(error, pipeline::Side::none);
   if (arguments.json) {
     const auto* command = find_command(arguments.command);
-    const auto word = [&](std::size_t i) { return i < arguments.words.size() ? arguments.words[i] : std::string(); };
+    // Behind an option that nobody knows, what looks like a word may be its value, and that a password.
+    const auto word = [&](std::size_t i) {
+      return i < arguments.words.size() && !arguments.mistake ? arguments.words[i] : std::string();
+    };
     if (command != nullptr && (command->bit & kPlaces) != 0) {
       terminal.machine(report_json(failed_report(arguments.command, word(0), word(1), error)));
     } else {

@@ -88,9 +88,15 @@ std::string more_line(std::size_t count) {
   return count == 0 ? "" : "  … " + grouped(count) + " more: --json has them\n";
 }
 
+std::string_view failures_heading(const pipeline::Report& report) {
+  if (report.command == "verify") return "Not as it should be";
+  if (report.counts.altered == 0) return "Failed";
+  return report.counts.failed == 0 ? "Altered by the target" : "Failed, or altered by the target";
+}
+
 std::string failed_lines(const pipeline::Report& report) {
   if (report.failures.empty()) return {};
-  std::string out = report.command == "verify" ? "\nNot as it should be:\n" : "\nFailed:\n";
+  std::string out = "\n" + std::string(failures_heading(report)) + ":\n";
   const auto shown = std::min(report.failures.size(), kFailuresShown);
   for (std::size_t i = 0; i < shown; ++i) {
     const auto& failure = report.failures[i];
@@ -102,8 +108,8 @@ std::string failed_lines(const pipeline::Report& report) {
     }
   }
   // Beyond the first 1,000 the list ends, but the counter knows (docs/user/commands.md).
-  const auto total =
-      std::max<std::uint64_t>(report.failures.size(), report.command == "copy" ? report.counts.failed : 0);
+  const auto total = std::max<std::uint64_t>(
+      report.failures.size(), report.command == "copy" ? report.counts.failed + report.counts.altered : 0);
   if (total > shown)
     out += "  … " + grouped(total - shown) + " more: --json has the first 1,000, --outcomes FILE all\n";
   return out;

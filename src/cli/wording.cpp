@@ -12,10 +12,12 @@ std::string verdict_of_copy(const pipeline::Report& report) {
   const auto& counts = report.counts;
   if (report.exit == 3) {
     const char* first = report.dry_run ? "dry run, nothing was changed; " : "finished, ";
-    if (counts.failed > 0)
-      return first + std::string("but ") + messages(counts.failed) + " failed: listed above, still at the source";
-    if (counts.altered > 0)
-      return first + std::string("but the target altered ") + messages(counts.altered) + ": mailhaul verify names them";
+    const auto altered = "the target altered " + messages(counts.altered);
+    if (counts.failed > 0) {
+      return first + ("but " + messages(counts.failed) + " failed: listed above, still at the source") +
+             (counts.altered > 0 ? "; " + altered : std::string());
+    }
+    if (counts.altered > 0) return first + ("but " + altered + ": listed above");
     return first + std::string("but not all is as it should be: see the warnings");
   }
   if (report.dry_run) return "dry run: nothing was changed; " + messages(counts.copied) + " would be copied";

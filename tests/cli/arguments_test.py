@@ -115,6 +115,13 @@ class Passwords(CliTest):
             done = self.expect(2, *arguments)
             self.assertNotIn("hunter2", done.out + done.err)
 
+    def test_an_option_that_would_take_a_password_is_refused_without_it(self):
+        for arguments in (("ls", "--json", "--password", "hunter2", "imaps://me@host/"), ("copy", "--password2=hunter2", "a", "b"),
+                          ("copy", "--json", "mbox:a", "--source-password", "hunter2", "imaps://me@host/")):
+            done = self.expect(2, *arguments)
+            self.assertIn("password", done.err)
+            self.assertNotIn("hunter2", done.out + done.err)
+
     def test_a_password_is_gone_from_the_process_list_at_once(self):
         write_mbox(self.path("s.mbox"), [message(1)])
         os.mkfifo(self.path("hold"))

@@ -211,7 +211,7 @@ INSTANTIATE_TEST_SUITE_P(
               "--source-pasword-file",
               "--source-password-file"},
         Wrong{"no_place_to_probe", {"probe"}, "needs a LOCATION", "LOCATION"},
-        Wrong{"password_option", {"probe", "--password", "x", "a"}, "unknown option '--password'", ""},
+        Wrong{"password_option", {"probe", "--password", "x", "a"}, "unknown option '--password'", "--source-password-file"},
         Wrong{"option_of_another", {"ls", "--folder", "x", "mbox:a"}, "--folder does not go with ls", ""},
         Wrong{"content_only_for_copy", {"copy", "--content-only", "a", "b"}, "does not go with copy", ""},
         Wrong{"no_words", {"copy"}, "needs a SOURCE and a TARGET", "SOURCE TARGET"},

@@ -208,6 +208,22 @@ TEST(TextReport, Shows_ten_failures_and_counts_the_others) {
   EXPECT_NE(text.find("… 1,990 more"), std::string::npos) << text;
 }
 
+TEST(TextReport, Names_messages_that_the_target_altered_and_does_not_call_them_failed) {
+  auto report = copy_report();
+  report.counts.altered = 1;
+  auto text = report_text(report, Detail::normal);
+  for (const char* part : {"altered      1  by the target", "\nFailed, or altered by the target:\n",
+                           "but 4 messages failed: listed above, still at the source; the target altered 1 message"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
+  }
+  report.counts.failed = 0;
+  text = report_text(report, Detail::normal);
+  for (const char* part : {"\nAltered by the target:\n", "but the target altered 1 message: listed above"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
+  }
+  EXPECT_EQ(text.find("ailed"), std::string::npos) << text;
+}
+
 TEST(TextReport, Says_nothing_when_the_run_stopped_before_it_saw_a_message) {
   pipeline::Report report;
   report.command = "copy";
