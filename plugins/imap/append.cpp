@@ -154,6 +154,7 @@ Status ImapTarget::start_queued() {
 }
 
 void ImapTarget::stored(Group group, const Code& code) {
+  limits_ = 0;
   Folder& folder = folders_[group.folder];
   // bad-input 49: a set that does not fit is no proof of anything; the look at the folder will tell.
   const bool told =
@@ -182,6 +183,14 @@ void ImapTarget::stored(Group group, const Code& code) {
 void ImapTarget::refused(Group group, const TaggedResponse& response) {
   Folder& folder = folders_[group.folder];
   Error error = session_->refusal(response, "store a message in " + visible(folder.handle.path.text()), Scope::message);
+  // LIMIT may be about one message (RFC 5530; Dovecot: quota_max_mail_size) or about the account: two in a row tell.
+  const bool limit_again = response.code.is("LIMIT") && group.parcels.size() == 1 && ++limits_ > 1;
+  if (limit_again) {
+    error.kind = ErrorKind::no_space;
+    error.scope = Scope::run;
+    error.retry = Retry::later;
+    error.hint = "the account has come to a limit of its server; raise it, then run the same command again";
+  }
   const bool for_all = error.scope != Scope::message;  // full, or the folder is gone: halving would not help
   if (group.parcels.size() > 1 && !for_all) {
     const auto middle = group.parcels.begin() + static_cast<std::ptrdiff_t>(group.parcels.size() / 2);

@@ -233,7 +233,6 @@ Error Session::refusal(const TaggedResponse& response, const std::string& what, 
                  place_ + " refused to " + what + ": " + visible(response.text.empty() ? code.name : response.text));
   // GroupWise and others tell of the quota in words alone (quirk 56).
   const bool tells_quota = code.name.empty() && !is_bad && mentions(response.text, "quota");
-  // LIMIT is about this one message (RFC 5530; Dovecot: quota_max_mail_size), and the next one may fit.
   if (code.is("OVERQUOTA") || tells_quota) {
     error.kind = ErrorKind::no_space;
     error.scope = Scope::run;

@@ -118,6 +118,7 @@ class ImapTarget final : public store::Target, private Listener {
   store::AckSink& acks_;
   store::Caps caps_;
   bool learnt_ = false, broken_ = false;
+  unsigned limits_ = 0;                            ///< refusals with LIMIT since the last message that was taken
   std::optional<Error> full_;                      ///< the account takes nothing more
   std::map<mail::FolderPath, std::string> there_;  ///< the account's folders: path, native
   std::set<mail::FolderPath> containers_;          ///< those that cannot be selected
