@@ -45,7 +45,7 @@ Report CopyRun::run() {
   report_.target = job_.target.text();
   report_.dry_run = options_.dry_run;
   if (auto status = execute(); !status.ok()) {
-    report_.exit = exit_code(status.error(), error_side_);
+    report_.exit = worse_exit(report_.exit, exit_code(status.error(), error_side_));
     report_.error = std::move(status).error();
   }
   finish();
@@ -319,6 +319,7 @@ Status CopyRun::take_from(FetchQueue& queue) {
 /// Until nothing is under way; what is in doubt then is left to settle_doubts().
 Status CopyRun::finish_deliveries() {
   do {
+    if (services_.cancel.requested()) return interrupted();
     MH_CHECK(on(Side::target, deliverer_->drain()));
     if (target_caps_.late_commits) doubt(deliverer_->take_unanswered(Deliverer::Which::in_doubt));
     MH_CHECK(on(Side::target, work_off()));

@@ -231,7 +231,10 @@ class FlakyTarget final : public store::Target, private Session {
     while (!sent_.empty()) MH_CHECK(answer());
     return {};
   }
-  Status pump(std::chrono::milliseconds) override { return alive(step()); }
+  Status pump(std::chrono::milliseconds) override {
+    ++place_.pumps;
+    return alive(step());
+  }
 
  private:
   struct Sent {

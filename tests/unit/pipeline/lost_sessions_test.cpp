@@ -49,12 +49,13 @@ class Watcher final : public Observer {
   }
   Status on_outcome(const MessageOutcome& outcome) override {
     ++outcomes[outcome.folder + " " + outcome.key];
+    if (on_outcome_called) on_outcome_called();
     return {};
   }
   [[nodiscard]] bool wants_outcomes() const override { return true; }
   int settling = 0;
   std::chrono::milliseconds longest_wait{0};
-  std::function<void()> on_settling;
+  std::function<void()> on_settling, on_outcome_called;
   std::map<std::string, int> outcomes;
 };
 
@@ -75,7 +76,11 @@ class Move {
     return with_job([&](const Job& job) { return run_verify(job, watcher); }, nullptr);
   }
 
-  /// Nine messages in two folders; numbers 3 and 4 twice.
+  Report ls(const std::function<void(const FolderSummary&)>& sink) {
+    return with_job([&](const Job& job) { return run_ls(job, sink); }, nullptr);
+  }
+
+  /// Ten messages in two folders; numbers 3 and 4 twice.
   void fill() {
     for (int number : {1, 2, 3, 3, 4, 5}) source.put("INBOX", letter(number));
     for (int number : {10, 4, 11, 4}) source.put("Work", letter(number));
@@ -580,6 +585,32 @@ TEST(LostSessions, Every_message_has_one_line_of_outcome) {
   EXPECT_EQ(move.copy(watcher).exit, 0);
   EXPECT_EQ(watcher.outcomes.size(), 10U);
   for (const auto& [key, lines] : watcher.outcomes) EXPECT_EQ(lines, 1) << key;
+}
+
+TEST(LostSessions, Idle_sessions_are_kept_alive_now_and_then) {
+  Move move;
+  for (int number = 0; number < 40; ++number) move.source.put("INBOX", letter(number));
+  Watcher watcher;
+  watcher.on_outcome_called = [&] { move.bench.clock().advance(1s); };
+  EXPECT_EQ(move.copy(watcher).exit, 0);
+  EXPECT_LE(move.target.pumps, 10) << "at most every five seconds";
+  move.source.put("INBOX", letter(99));
+  move.target.kills_answer = [n = 0](const std::string&) mutable { return n++ == 0; };
+  move.target.fate = [](std::uint64_t) { return Fate(); };
+  const int before = move.target.pumps;
+  EXPECT_EQ(move.copy().exit, 0);
+  EXPECT_GE(move.target.pumps - before, 20) << "two minutes of waiting";
+}
+
+TEST(LostSessions, Ls_goes_on_over_lost_sessions) {
+  Move move;
+  move.fill();
+  for (std::uint64_t i = 2; i < 100; i += 9) move.source.deaths.insert(i);
+  std::uint64_t messages = 0;
+  const auto report = move.ls([&](const FolderSummary& folder) { messages += folder.messages; });
+  EXPECT_EQ(report.exit, 0) << (report.error ? report.error->what : "");
+  EXPECT_EQ(messages, 10U);
+  EXPECT_GT(move.source.sessions(), 1U);
 }
 
 TEST(LostSessions, Verify_goes_on_over_lost_sessions_of_both_sides) {
