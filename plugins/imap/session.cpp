@@ -58,9 +58,13 @@ Error Session::nonsense(const std::string& what) {
 
 Error Session::silence() const {
   const auto waited = std::chrono::duration_cast<seconds>(access_.timeout).count();
+  // A port that speaks TLS from the first octet waits for ours, as we wait for its greeting.
+  const bool may_be_tls = !client_->greeted() && connection_->tls().empty() && !connection_->is_tunnel();
   return make_error(ErrorKind::unreachable, Scope::session,
                     place_ + " has not answered for " + std::to_string(waited) + " s",
-                    "try again later, or wait longer with --timeout", Retry::later);
+                    may_be_tls ? "is it a port for TLS from the start? Then write imaps://"
+                               : "try again later, or wait longer with --timeout",
+                    Retry::later);
 }
 
 Result<CommandId> Session::start(Command command) {

@@ -235,8 +235,9 @@ Status CopyRun::settle_doubts() {
 Status CopyRun::deliver_late() {
   MH_TRY(auto pending, ledger::PendingTable::make(services_.fs));
   std::vector<std::uint64_t> numbers;
-  std::sort(late_.begin(), late_.end(),
-            [](const Doubt& a, const Doubt& b) { return a.listed->number < b.listed->number; });
+  // All of them were listed; GCC 12 does not see that.
+  const auto number = [](const Doubt& doubt) { return doubt.listed ? doubt.listed->number : 0; };
+  std::sort(late_.begin(), late_.end(), [&](const Doubt& a, const Doubt& b) { return number(a) < number(b); });
   MH_CHECK(pending->begin());
   for (const auto& doubt : std::exchange(late_, {})) {
     MH_CHECK(pending->add(doubt.listed->item));
