@@ -12,6 +12,7 @@ namespace mailhaul::imap {
 namespace {
 
 constexpr std::size_t kMostFolders = 100'000;  // durability 2.11
+constexpr std::size_t kLongestName = 1'000;    // the same
 constexpr std::size_t kStatusAtOnce = 64;      // commands of a round trip where the server has no LIST-STATUS
 
 /// One name as the server gave it.
@@ -45,6 +46,9 @@ class Lister {
       tell_apart(folder->path);
       folders.push_back(std::move(*folder));
     }
+    if (too_long_ != 0)
+      note(store::Note::Weight::doubtful, "",
+           std::to_string(too_long_) + " folders are left out: their names have more than 1,000 octets");
     if (!foreign_.empty()) {
       note(store::Note::Weight::info, "", "folders of others and shared ones are left out: " + foreign_);
     }
@@ -60,8 +64,12 @@ class Lister {
 
   Status take(Response response) {
     if (auto* list = std::get_if<ListResponse>(&response)) {
-      if (names_.size() >= kMostFolders)
+      if (std::max(names_.size(), subscribed_.size()) >= kMostFolders)
         return make_error(ErrorKind::security, Scope::session, session_.place() + " lists more than 100,000 folders");
+      if (list->name.size() > kLongestName) {
+        ++too_long_;
+        return {};
+      }
       if (list->lsub) {
         subscribed_.push_back(std::move(list->name));
         return {};
@@ -219,6 +227,7 @@ class Lister {
   std::set<mail::FolderPath> paths_;
   std::vector<std::string> subscribed_;
   std::string foreign_;
+  std::uint64_t too_long_ = 0;
 };
 
 }  // namespace

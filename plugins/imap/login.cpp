@@ -26,6 +26,11 @@ std::string query_of(const store::Location& location, const std::string& name) {
 }
 
 Status check_query(const store::Location& location) {
+  // A pin that would not be looked at must not be taken for one that holds.
+  const bool no_tls = location.query.count("tunnel") != 0 || location.query.count("tls") != 0;
+  if (location.query.count("fingerprint") != 0 && no_tls)
+    return make_error(ErrorKind::usage, Scope::run, "location: ?fingerprint= is of no use without TLS",
+                      "take away ?fingerprint=, or ?tunnel= and ?tls=off");
   for (const auto& [name, value] : location.query) {
     if (name == "auth" || name == "authuser" || name == "fingerprint" || name == "tunnel") {
       if (!value.empty()) continue;
@@ -54,7 +59,7 @@ Result<std::unique_ptr<Session>> Session::open(const store::Location& location, 
   std::unique_ptr<Session> session(new Session(location, services, access));
   MH_CHECK(session->connect(location));
   MH_CHECK(session->log_in(location));
-  session->secret_ = Secret();
+  session->secret_ = session->sent_secret_ = Secret();
   MH_CHECK(session->learn());
   session->may_log_out_ = true;
   return session;
@@ -91,8 +96,12 @@ Status Session::connect(const store::Location& location) {
 }
 
 Status Session::await_greeting() {
-  last_heard_ = services_.clock.steady();
-  while (!client_->greeted()) MH_CHECK(turn(kTurn));
+  const auto start = last_heard_ = services_.clock.steady();
+  while (!client_->greeted()) {
+    MH_CHECK(turn(kTurn));
+    // One deadline over the whole of it: a greeting that trickles is none (threat 14).
+    if (!client_->greeted() && services_.clock.steady() - start > access_.timeout) return die(silence());
+  }
   greeting_ = greeted_->text;
   quirks_ = quirks_of(greeting_, {}, place_);
   if (greeted_->condition != Condition::bye) {
@@ -106,6 +115,9 @@ Status Session::await_greeting() {
 Status Session::secure(const store::Location& location, bool starttls) {
   const bool has_tls = !connection_->tls().empty();
   if (has_tls || connection_->is_tunnel()) return {};
+  if (greeted_->condition == Condition::preauth)
+    return die(insecure(place_ + " says that we are logged in already, without TLS",
+                        "somebody may stand between; use imaps:// if the server has it"));
   if (!starttls) {
     // ?tls=off: the user's word, and still not for everywhere.
     if (!connection_->is_loopback() && !access_.allow_plaintext)
@@ -114,9 +126,6 @@ Status Session::secure(const store::Location& location, bool starttls) {
     client_->set_plaintext_rules(false);
     return {};
   }
-  if (greeted_->condition == Condition::preauth)
-    return die(insecure(place_ + " says that we are logged in already, before TLS",
-                        "somebody may stand between; use imaps:// if the server has it"));
   Command command("STARTTLS");
   command.ends_plaintext();
   MH_TRY(const auto response, run(std::move(command)));
@@ -133,6 +142,8 @@ Status Session::secure(const store::Location& location, bool starttls) {
   client_->set_plaintext_rules(false);
   capabilities_.clear();
   append_limit_.reset();
+  greeting_is_void_ = true;
+  quirks_ = quirks_of({}, {}, place_);
   return {};
 }
 
@@ -172,21 +183,23 @@ Status Session::authenticate(const std::string& name, const store::Location& loc
   command.raw(" " + std::string(mechanism->name())).alone();
   if (first && has("SASL-IR")) {
     // RFC 4959: an empty first response is "=".
-    command.secret(Secret(first->empty() ? "=" : to_base64(first->reveal())));
+    sent_secret_ = Secret(first->empty() ? "=" : to_base64(first->reveal()));
+    command.secret(sent_secret_);
     first.reset();
   }
   challenge_ = [&](std::string_view text) -> Result<Secret> {
     if (first) {
       // Without SASL-IR the server asks first, with an empty challenge (Exchange: "+" and nothing behind it).
-      const Secret answer(to_base64(first->reveal()));
+      sent_secret_ = Secret(to_base64(first->reveal()));
       first.reset();
-      return answer;
+      return sent_secret_;
     }
     const auto challenge = from_base64(trim(text));
     if (!challenge)
       return make_error(ErrorKind::unreachable, Scope::session, place_ + " sent a challenge that is not Base64");
     MH_TRY(const Secret answer, mechanism->respond(*challenge));
-    return Secret(to_base64(answer.reveal()));
+    sent_secret_ = Secret(to_base64(answer.reveal()));
+    return sent_secret_;
   };
   auto response = run(std::move(command));
   challenge_ = nullptr;
@@ -209,14 +222,16 @@ Status Session::log_in_plainly(const store::Location& location, const Secret& se
   return {};
 }
 
-/// A server that repeats the password is not to bring it into a report or a trace.
+/// A server that repeats the password is not to bring it into a report or a trace, as it is or in what was sent of it.
 std::string Session::without_secret(std::string_view text) const {
   std::string safe(text);
-  const std::string_view secret = secret_.reveal();
-  if (secret.size() < 4) return safe;  // every word would do, and tell it
-  for (std::size_t at = safe.find(secret); at != std::string::npos; at = safe.find(secret, at)) {
-    safe.replace(at, secret.size(), "<secret>");
-    at += std::string_view("<secret>").size();
+  for (const Secret* secret : {&secret_, &sent_secret_}) {
+    const std::string_view needle = secret->reveal();
+    if (needle.size() < 4) continue;  // every word would do, and tell it
+    for (std::size_t at = safe.find(needle); at != std::string::npos; at = safe.find(needle, at)) {
+      safe.replace(at, needle.size(), "<secret>");
+      at += std::string_view("<secret>").size();
+    }
   }
   return safe;
 }
@@ -264,6 +279,7 @@ void Session::take_namespace(const NamespaceResponse& answer) {
     naming_.prefix = answer.personal.front().prefix;
     if (answer.personal.front().separator) naming_.separator = answer.personal.front().separator;
   }
+  foreign_prefixes_.clear();
   for (const auto* group : {&answer.others, &answer.shared}) {
     for (const auto& entry : *group) {
       if (!entry.prefix.empty() && entry.prefix != naming_.prefix) foreign_prefixes_.push_back(entry.prefix);
@@ -293,7 +309,7 @@ Status Session::learn() {
              naming_.separator = list->separator;
            return {};
          }));
-  quirks_ = quirks_of(greeting_, id_, place_);
+  quirks_ = quirks_of(greeting_is_void_ ? std::string_view() : greeting_, id_, place_);
   if (capabilities_.empty()) return nonsense("tells no capabilities");
   return {};
 }

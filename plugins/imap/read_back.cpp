@@ -10,6 +10,9 @@ namespace mailhaul::imap {
 
 namespace {
 
+/// Between two looks another program may have stored some, too.
+constexpr std::size_t kMostLookedAt = 100'000;
+
 /// Flags and keywords that were asked for and are not there.
 struct Lost {
   bool flags = false, keywords = false;
@@ -66,20 +69,21 @@ void ImapTarget::ask_about(Look& look, std::vector<Call>& calls) {
                        return {};
                      }});
   }
-  const UntaggedHandler keep = [&look](Response response) -> Status {
+  const UntaggedHandler keep = [&look, from = folder.look_from](Response response) -> Status {
     auto* fetched = std::get_if<FetchResponse>(&response);
-    if (fetched != nullptr && fetched->uid && fetched->size)
-      look.there.insert_or_assign(*fetched->uid, std::move(*fetched));
+    if (fetched == nullptr || !fetched->uid || !fetched->size || look.there.size() >= kMostLookedAt) return {};
+    // What was not asked for is not kept.
+    const bool asked = look.all_known ? look.asked.contains(*fetched->uid) : *fetched->uid >= from;
+    if (asked || look.asked.contains(*fetched->uid)) look.there.insert_or_assign(*fetched->uid, std::move(*fetched));
     return {};
   };
   const std::string items = " (UID RFC822.SIZE INTERNALDATE FLAGS)";
-  UidSet uids;
   for (const auto& one : unseen_[look.folder]) {
-    if (one.uid) uids.add(*one.uid);
+    if (one.uid) look.asked.add(*one.uid);
     look.all_known = look.all_known && one.uid;
   }
   if (look.all_known) {
-    for (const auto& part : uids.split(session_->quirks().command_octets - 100)) {
+    for (const auto& part : look.asked.split(session_->quirks().command_octets - 100)) {
       calls.push_back({Command("UID FETCH"), keep});
       calls.back().command.uids(part).raw(items);
     }

@@ -14,7 +14,8 @@ using std::chrono::seconds;
 
 constexpr milliseconds kTurn{200};  // how long a wait may keep a cancelled run (bad-input 79: 5 s)
 constexpr seconds kIdle{120};       // silence after which an idle session says NOOP
-constexpr seconds kGoodbye{1};      // how long LOGOUT may take to leave
+constexpr std::size_t kMostAlerts = 20;
+constexpr seconds kGoodbye{1};  // how long LOGOUT may take to leave
 
 }  // namespace
 
@@ -45,6 +46,7 @@ Status Session::die(Error error) {
   if (!dead_) {
     // What ends a session ends all that was asked in it.
     if (error.scope == Scope::message || error.scope == Scope::folder) error.scope = Scope::session;
+    error.what = without_secret(error.what);
     dead_ = std::move(error);
   }
   return *dead_;
@@ -165,8 +167,10 @@ Result<std::vector<TaggedResponse>> Session::run_each(std::vector<Call> calls) {
 
 /// RFC 9051 7.1: the text must be shown to the user.
 void Session::show_alert(const Code& code, const std::string& text) {
-  if (!code.is("ALERT") || !alerts_.insert(text).second) return;
-  services_.events.note({store::Note::Weight::warning, "", place_ + " says: " + visible(text)});
+  // In plain text anybody may have said it. And a server that alarms without end is heard so many times.
+  const bool is_trusted = !client_->plaintext_rules() && alerts_.size() < kMostAlerts;
+  if (!is_trusted || !code.is("ALERT") || !alerts_.insert(visible(text)).second) return;
+  services_.events.note({store::Note::Weight::warning, "", place_ + " says: " + visible(without_secret(text))});
 }
 
 Status Session::on_greeting(const StatusResponse& greeting) {

@@ -159,8 +159,9 @@ class Session final : private ClientSink {
   Quirks quirks_;
   std::vector<std::pair<std::string, std::string>> id_;
   std::string greeting_, login_ = "none";
-  Secret secret_;                 ///< during the login: some servers repeat it in what they say
-  std::set<std::string> alerts_;  ///< shown already
+  Secret secret_, sent_secret_;    ///< during the login: some servers repeat in what they say what we said
+  bool greeting_is_void_ = false;  ///< said in plain text, before TLS
+  std::set<std::string> alerts_;   ///< shown already
   bool may_log_out_ = false;
 };
 

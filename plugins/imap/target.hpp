@@ -74,6 +74,7 @@ class ImapTarget final : public store::Target, private Listener {
     std::uint32_t folder = 0;
     std::size_t first_call = 0;
     bool selects = false, all_known = true;
+    UidSet asked;
     Mailbox mailbox;
     std::map<Uid, FetchResponse> there;
   };

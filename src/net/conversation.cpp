@@ -34,12 +34,21 @@ Error Conversation::dead(Error error) {
 
 Result<Step> Conversation::step(Octets out, std::chrono::milliseconds wait) {
   if (dead_) return *dead_;
+  if (late_error_) return dead(*std::move(late_error_));
   // Once a stop is asked for, nothing wakes early any more, but no wait is longer than a slice: so a caller that says
   // goodbye in order neither hangs nor spins.
   const bool stopping = cancel_.requested();
   const Deadline deadline = clock_.steady() + (stopping ? std::min(wait, kSlice) : wait);
   for (;;) {
+    turn_sent_ = 0;
     auto turn = tls_ ? tls_turn(out) : plain_turn(out);
+    if (!turn && turn_sent_ > 0) {
+      // What has left is told first: whoever does not hear of it takes it for never sent, and sends it again.
+      late_error_ = std::move(turn).error();
+      Step step;
+      step.sent = turn_sent_;
+      return step;
+    }
     if (!turn) return dead(std::move(turn).error());
     if (turn->sent > 0 || !turn->received.empty() || turn->closed) return turn;
     const bool has_output = !out.empty() || (tls_ && !tls_->outgoing().empty());
@@ -65,7 +74,7 @@ std::size_t Conversation::send(Octets out) {
 
 Result<Step> Conversation::plain_turn(Octets out) {
   Step step;
-  if (!ending_) step.sent = send(out);
+  if (!ending_) step.sent = turn_sent_ = send(out);
   if (!wire_ended_) {
     MH_TRY(const Arrived arrived, wire_->read(received_));
     step.received = Octets(received_).first(arrived.octets);
@@ -83,7 +92,7 @@ Result<Step> Conversation::tls_turn(Octets out) {
   if (!ending_ && !write_error_ && !out.empty() && tls_->outgoing().empty()) {
     const Octets piece = out.first(std::min(out.size(), kRoom));
     MH_CHECK(tls_->write(piece));
-    step.sent = piece.size();
+    step.sent = turn_sent_ = piece.size();
   }
   flush(*tls_);
   if (tls_ended_) {

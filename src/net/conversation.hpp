@@ -53,6 +53,8 @@ class Conversation final : public Connection {
   bool tls_ended_ = false;            ///< its close_notify has come
   bool ending_ = false;               ///< shut_down was called
   bool ended_ = false;                ///< our FIN has gone
+  std::size_t turn_sent_ = 0;         ///< taken in the present turn
+  std::optional<Error> late_error_;   ///< of a turn that had sent: told by the next one
   std::optional<Error> write_error_;  ///< told once there is nothing left to read: the peer may have said why
   std::optional<Error> dead_;
 };

@@ -54,6 +54,7 @@ class Client {
   /// While set, only the greeting, CAPABILITY data, tagged responses and untagged OK/NO/BAD/BYE without effect are
   /// accepted; all else is ErrorKind::security (threats 5, 6; PREAUTH is the caller's to judge). Set at first.
   void set_plaintext_rules(bool on) { plaintext_rules_ = on; }
+  [[nodiscard]] bool plaintext_rules() const { return plaintext_rules_; }
   /// After STARTTLS: whatever was said before is void.
   void begin_tls();
 
