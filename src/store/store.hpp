@@ -52,7 +52,7 @@ struct FolderInfo {
 /// One message as a listing tells it.
 struct Item {
   Key key;
-  std::string locator;    ///< what fetch() needs beside the key; opaque, valid for this session
+  std::string locator;    ///< helps fetch() beside the key; opaque, valid for this session. "" after it: the key must do
   std::string object_id;  ///< EMAILID, X-GM-MSGID, or ""
   std::optional<std::uint64_t> size;  ///< a hint
   mail::Meta meta;        ///< what the listing knows cheaply
@@ -130,7 +130,9 @@ class Source {
   virtual Result<ListEnd> list(const FolderInfo& folder, std::optional<std::string> since, ItemSink& sink) = 0;
   /// The present meta of the given keys; a key that is gone is on_gone, every other on_item exactly once.
   virtual Status describe(const FolderInfo& folder, std::span<const Key> keys, ItemSink& sink) = 0;
-  /// Pulls batches and delivers messages until `next` gives none and all are delivered. A bad message fails alone.
+  /// Pulls batches and delivers messages until `next` gives none and all are delivered. A bad message fails alone. A
+  /// folder that cannot be read, or is another one than the epoch says, fails each of its messages with its own Error
+  /// (scope folder). When the session is lost, what was pulled and has no end yet is asked for again by the next one.
   virtual Status fetch(const NextBatch& next, FetchSink& sink) = 0;
   /// Keeps an idle session alive for at most the given time. Local stores return at once.
   virtual Status pump(std::chrono::milliseconds until) = 0;
@@ -169,6 +171,9 @@ struct Ack {
   Ticket ticket;
   std::variant<Stored, Refused, InDoubt> verdict;
 };
+/// When the session is lost (Scope::session, retry not `never`), each ticket without a verdict gets one from inside the
+/// call that says so, before it returns its Error: Stored; Refused with an Error of scope session and retry `now`, if its
+/// last octet never left, so that it is certainly not stored; else InDoubt. All later calls return such an Error too.
 /// Hears every accepted ticket's verdict once, and after InDoubt at most one later one, from inside submit(),
 /// flush(), pump() or commit() on the target's thread. Must not call the target.
 class AckSink {
