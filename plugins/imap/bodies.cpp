@@ -18,7 +18,9 @@ class Reading final : public Listener {
     if (fetched == nullptr || !body_) return {};
     const auto body = std::move(body_);
     body_.reset();
-    return fetched->uid ? sink_(*fetched->uid, body->facts()) : Status();
+    if (!fetched->uid) return {};
+    read_.add(*fetched->uid);
+    return sink_(*fetched->uid, body->facts());
   }
   Status on_body_begin(CommandId, std::uint64_t) override {
     MH_TRY(writer_, session_.services().spool.begin());
@@ -31,7 +33,17 @@ class Reading final : public Listener {
     MH_TRY(body_, writer->finish());
     return {};
   }
-  Status on_done(CommandId, const TaggedResponse&) override { return {}; }
+  Status on_done(CommandId, const TaggedResponse& response) override {
+    if (response.condition != Condition::ok && !refused_)
+      refused_ = session_.refusal(response, "deliver what was asked for", Scope::folder);
+    return {};
+  }
+  /// What could not be read may be there.
+  [[nodiscard]] Status end() const {
+    if (refused_) return *refused_;
+    return {};
+  }
+  [[nodiscard]] const UidSet& read() const { return read_; }
 
  private:
   Session& session_;
@@ -39,19 +51,49 @@ class Reading final : public Listener {
   Listener* const before_;
   std::unique_ptr<files::ContentWriter> writer_;
   mail::ContentPtr body_;
+  UidSet read_;
+  std::optional<Error> refused_;
 };
+
+/// Of those that gave no text, the ones that are still there.
+Result<UidSet> still_there(Session& session, const UidSet& uids) {
+  UidSet there;
+  std::vector<Command> commands;
+  for (const auto& part : uids.split(session.quirks().command_octets - 100)) {
+    commands.emplace_back("UID FETCH");
+    commands.back().uids(part).raw(" (UID)");
+  }
+  MH_TRY([[maybe_unused]] const auto responses, session.run_all(std::move(commands), [&](Response response) -> Status {
+    const auto* fetched = std::get_if<FetchResponse>(&response);
+    if (fetched != nullptr && fetched->uid && uids.contains(*fetched->uid)) there.add(*fetched->uid);
+    return {};
+  }));
+  return there;
+}
 
 }  // namespace
 
 Status read_bodies(Session& session, const UidSet& uids, const Sink& sink) {
   if (uids.empty()) return {};
-  const Reading reading(session, sink);
+  Reading reading(session, sink);
   for (const auto& part : uids.split(session.quirks().command_octets - 100)) {
     Command command("UID FETCH");
     command.uids(part).raw(" (UID BODY.PEEK[])");
     MH_TRY([[maybe_unused]] const CommandId id, session.start(std::move(command)));
   }
-  return session.finish();
+  MH_CHECK(session.finish());
+  MH_CHECK(reading.end());
+  UidSet unread;
+  for (const auto& range : uids.ranges()) {
+    for (std::uint64_t uid = range.first; uid <= range.last; ++uid) {
+      if (!reading.read().contains(static_cast<Uid>(uid))) unread.add(static_cast<Uid>(uid));
+    }
+  }
+  if (unread.empty()) return {};
+  MH_TRY(const UidSet there, still_there(session, unread));
+  if (there.empty()) return {};
+  return make_error(ErrorKind::message, Scope::folder,
+                    session.place() + " holds UID " + there.text() + " and does not deliver it", {}, Retry::later);
 }
 
 }  // namespace mailhaul::imap

@@ -19,6 +19,7 @@ constexpr std::size_t kAheadCommands = 12;
 // One command: large enough that its own cost does not show, small enough that a lost one costs little.
 constexpr std::uint64_t kCommandOctets = 4ULL << 20U;
 constexpr std::uint64_t kUnknownSize = 50'000;  // the mean of real mailboxes (docs/design/imap.md)
+constexpr std::ptrdiff_t kOpenings = 3;
 constexpr std::string_view kItems = " (UID FLAGS INTERNALDATE BODY.PEEK[])";
 
 /// Where Exchange's note in place of a message tells what it is (quirk 15).
@@ -52,10 +53,11 @@ Status Fetcher::run() {
 
 Status Fetcher::fill() {
   while (has_room()) {
-    if (!to_send_.empty()) {
-      ToSend first = std::move(to_send_.front());
-      to_send_.pop_front();
-      MH_CHECK(send(*first.folder, Stage::together, std::move(first.wanted), first.octets));
+    // Those asked again go first: their folder is likely to be the open one.
+    if (auto& queue = again_.empty() ? to_send_ : again_; !queue.empty()) {
+      ToSend first = std::move(queue.front());
+      queue.pop_front();
+      MH_CHECK(send(*first.folder, first.stage, std::move(first.wanted), first.octets));
       continue;
     }
     if (exhausted_) return {};
@@ -80,19 +82,26 @@ Status Fetcher::ask(const store::FolderInfo& folder, std::vector<store::Item> it
     }
     const std::uint64_t size = size_of(item);
     if (!wanted.empty() && octets + size > kCommandOctets) {
-      to_send_.push_back({&folder, std::move(wanted), octets});
+      to_send_.push_back({&folder, Stage::together, std::move(wanted), octets});
       wanted.clear();
       octets = 0;
     }
     octets += size;
     wanted.emplace(*uid, Wanted{std::move(item), std::nullopt});
   }
-  if (!wanted.empty()) to_send_.push_back({&folder, std::move(wanted), octets});
+  if (!wanted.empty()) to_send_.push_back({&folder, Stage::together, std::move(wanted), octets});
   return {};
 }
 
 Status Fetcher::open_folder(const store::FolderInfo& folder) {
-  if (!openings_.empty() && openings_.back().folder == &folder) return {};
+  if (!openings_.empty() && openings_.back().folder == &folder) {
+    const auto& error = openings_.back().error;
+    const auto refusals = std::count_if(openings_.begin(), openings_.end(), [&](const Opening& opening) {
+      return opening.folder == &folder && opening.error;
+    });
+    // Refused for the moment (INUSE): a few more tries before all of it fails.
+    if (!error || error->retry != Retry::later || refusals >= kOpenings) return {};
+  }
   MH_TRY(const CommandId id, session_.start(examine(folder.path.native, /*condstore=*/false)));
   openings_.push_back({&folder, {}, std::nullopt, false, {}});
   Asked asked;
@@ -225,7 +234,7 @@ Status Fetcher::take(std::size_t opening, const FetchResponse& fetched) {
 
 /// What the listing said counts: it was us who read it.
 void Fetcher::keep_unread(Opening& opening, const store::Item& item, mail::Meta& meta) {
-  const bool was_read = !item.flags_known || item.meta.flags.has(mail::Flags::seen);
+  const bool was_read = !(item.flags_known || item.meta_complete) || item.meta.flags.has(mail::Flags::seen);
   if (was_read || !meta.flags.has(mail::Flags::seen)) return;
   meta.flags = mail::Flags(static_cast<std::uint8_t>(meta.flags.bits() & ~mail::Flags::seen));
   if (std::exchange(opening.told_of_marks, true)) return;
@@ -248,7 +257,7 @@ Status Fetcher::end_of_opening(Asked& asked, const TaggedResponse& response) {
   const store::FolderInfo& folder = *asked.folder;
   if (response.condition != Condition::ok) {
     opening.error = not_opened(session_, folder, response);
-  } else if (!folder.epoch.starts_with("session-") && epoch_of(opening.mailbox.uidvalidity) != folder.epoch) {
+  } else if (!same_epoch(session_, folder, opening.mailbox)) {
     opening.error = other_mailbox(folder);
   }
   return {};
@@ -281,7 +290,7 @@ Status Fetcher::try_again(Asked& asked, std::map<Uid, Wanted> left) {
     const std::uint64_t octets = size_of(wanted.item);
     std::map<Uid, Wanted> one;
     one.emplace(uid, std::move(wanted));
-    MH_CHECK(send(*asked.folder, stage, std::move(one), octets));
+    again_.push_back({asked.folder, stage, std::move(one), octets});
   }
   return {};
 }

@@ -42,6 +42,7 @@ class Fetcher final : public Listener {
   /// A command that waits for room.
   struct ToSend {
     const store::FolderInfo* folder = nullptr;
+    Stage stage = Stage::together;
     std::map<Uid, Wanted> wanted;
     std::uint64_t octets = 0;
   };
@@ -79,7 +80,7 @@ class Fetcher final : public Listener {
   bool exhausted_ = false;
   std::map<CommandId, Asked> asked_;
   std::deque<Opening> openings_;  ///< one each time a folder is opened; none is dropped before the end
-  std::deque<ToSend> to_send_;
+  std::deque<ToSend> to_send_, again_;
   std::uint64_t octets_ahead_ = 0;
 
   std::unique_ptr<files::ContentWriter> writer_;

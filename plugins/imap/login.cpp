@@ -61,6 +61,7 @@ Result<std::unique_ptr<Session>> Session::open(const store::Location& location, 
   MH_CHECK(session->log_in(location));
   session->secret_ = session->sent_secret_ = Secret();
   MH_CHECK(session->learn());
+  session->private_epoch_ = "session-" + to_hex(services.random.next());
   session->may_log_out_ = true;
   return session;
 }

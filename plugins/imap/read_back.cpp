@@ -50,7 +50,8 @@ Status ImapTarget::look_at_stored() {
   for (auto& look : looks) {
     std::deque<Unseen> unseen = std::move(unseen_[look.folder]);
     unseen_.erase(look.folder);
-    const auto seen = conclude(look, responses[look.first_call], unseen);
+    const auto answers = std::span(responses).subspan(look.first_call, look.calls);
+    const auto seen = conclude(look, answers, unseen);
     if (seen.ok()) continue;
     // The session is over: what the server confirmed is told with the rest.
     unseen_[look.folder] = std::move(unseen);
@@ -87,23 +88,28 @@ void ImapTarget::ask_about(Look& look, std::vector<Call>& calls) {
       calls.push_back({Command("UID FETCH"), keep});
       calls.back().command.uids(part).raw(items);
     }
+    look.calls = calls.size() - look.first_call;
     return;
   }
   // No UIDPLUS: what came since the last look, in the order of its arrival. NOOP first (quirk 67).
   calls.push_back({Command("NOOP"), {}});
   calls.push_back({Command("UID FETCH"), keep});
   calls.back().command.raw(" " + std::to_string(folder.look_from) + ":*" + items);
+  look.calls = calls.size() - look.first_call;
 }
 
 /// What the folder said of them becomes their verdicts. Error: of the session; the verdicts are not told then.
-Status ImapTarget::conclude(Look& look, const TaggedResponse& opened, std::deque<Unseen>& unseen) {
+Status ImapTarget::conclude(Look& look, std::span<const TaggedResponse> answers, std::deque<Unseen>& unseen) {
   Folder& folder = folders_[look.folder];
+  const auto refused = std::find_if(answers.begin(), answers.end(),
+                                    [](const TaggedResponse& answer) { return answer.condition != Condition::ok; });
   if (look.selects) {
     selected_.reset();
+    const TaggedResponse& opened = answers.front();
     std::optional<Error> not_there;
-    if (opened.condition != Condition::ok)
+    if (opened.code.is("NONEXISTENT") || opened.code.is("TRYCREATE"))
       not_there = session_->refusal(opened, "open the folder " + visible(folder.handle.path.text()), Scope::folder);
-    else if (epoch_of(look.mailbox.uidvalidity) != folder.handle.epoch)
+    else if (opened.condition == Condition::ok && epoch_of(look.mailbox.uidvalidity) != folder.handle.epoch)
       not_there = replaced(folder);
     if (not_there) {
       // The folder is gone, or another: nobody can say that the mail is there.
@@ -111,6 +117,15 @@ Status ImapTarget::conclude(Look& look, const TaggedResponse& opened, std::deque
       return {};
     }
     folder.mailbox.exists = look.mailbox.exists;
+  }
+  if (refused != answers.end()) {
+    // A look that is refused proves nothing against the server's OK; to send them again would double them.
+    session_->services().events.note({store::Note::Weight::warning, folder.handle.path.text(),
+                                      "the server confirmed " + std::to_string(unseen.size()) +
+                                          " messages and would not show them: " + visible(refused->text) +
+                                          "; `mailhaul verify` will tell"});
+    for (auto& one : unseen) tell(one.parcel.ticket, std::move(one.verdict));
+    return {};
   }
   if (!look.all_known) give_uids(folder, look.there, unseen);
   for (auto& one : unseen) {

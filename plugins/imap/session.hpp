@@ -91,6 +91,8 @@ class Session final : private ClientSink {
   [[nodiscard]] const Quirks& quirks() const { return quirks_; }
   [[nodiscard]] const std::string& greeting() const { return greeting_; }
   [[nodiscard]] const std::string& login() const { return login_; }
+  /// The epoch of folders that have none of their own: another one in each session.
+  [[nodiscard]] const std::string& private_epoch() const { return private_epoch_; }
   [[nodiscard]] std::string tls() const { return connection_->tls(); }
   [[nodiscard]] bool alive() const { return !dead_; }
   [[nodiscard]] const Client& client() const { return *client_; }
@@ -158,7 +160,7 @@ class Session final : private ClientSink {
   std::vector<std::string> foreign_prefixes_;  ///< of other users' and shared folders
   Quirks quirks_;
   std::vector<std::pair<std::string, std::string>> id_;
-  std::string greeting_, login_ = "none";
+  std::string greeting_, login_ = "none", private_epoch_;
   Secret secret_, sent_secret_;    ///< during the login: some servers repeat in what they say what we said
   bool greeting_is_void_ = false;  ///< said in plain text, before TLS
   std::set<std::string> alerts_;   ///< shown already

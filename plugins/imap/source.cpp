@@ -118,6 +118,11 @@ Error not_opened(const Session& session, const store::FolderInfo& folder, const 
   return session.refusal(response, "open the folder " + visible(folder.path.text()), Scope::folder);
 }
 
+bool same_epoch(const Session& session, const store::FolderInfo& folder, const Mailbox& mailbox) {
+  const bool is_private = folder.epoch.starts_with("session-");
+  return folder.epoch == (is_private ? session.private_epoch() : epoch_of(mailbox.uidvalidity));
+}
+
 Error other_mailbox(const store::FolderInfo& folder) {
   return make_error(ErrorKind::identity, Scope::folder,
                     "the folder " + visible(folder.path.text()) + " is not the one it was: its UIDVALIDITY changed",
@@ -137,8 +142,7 @@ Status ImapSource::folders(const std::function<Status(store::FolderInfo)>& sink)
     if (!lies_below(folder.path, below_)) continue;
     any = true;
     // Without UIDVALIDITY no key outlives the session (bad-input 40).
-    if (folder.epoch.empty() && folder.selectable)
-      folder.epoch = "session-" + to_hex(session_->services().random.next());
+    if (folder.epoch.empty() && folder.selectable) folder.epoch = session_->private_epoch();
     MH_CHECK(sink(std::move(folder)));
   }
   if (any) return {};
@@ -150,30 +154,27 @@ Result<Mailbox> ImapSource::open(const store::FolderInfo& folder, std::vector<Co
                                  const UntaggedHandler& handler) {
   MH_CHECK(settle());
   Mailbox mailbox;
-  std::vector<Command> commands;
-  commands.push_back(examine(folder.path.native, session_->has("CONDSTORE") || session_->has("QRESYNC")));
-  for (auto& command : then) commands.push_back(std::move(command));
   std::optional<Error> trouble;
-  bool opened = false;
-  // Both commands leave together; what comes of the second is believed only when the first has shown the right folder.
-  const UntaggedHandler both = [&](Response response) -> Status {
+  // They leave together; what comes of the others is believed only when EXAMINE has shown the right folder. The mailbox
+  // stays as EXAMINE told it: what comes or goes meanwhile is for the next listing.
+  std::vector<Call> calls;
+  calls.push_back({examine(folder.path.native, session_->has("CONDSTORE") || session_->has("QRESYNC")),
+                   [&](Response response) -> Status {
+                     mailbox.take(response);
+                     return {};
+                   }});
+  const UntaggedHandler rest = [&](Response response) -> Status {
     if (trouble) return {};
-    if (!std::holds_alternative<FetchResponse>(response)) mailbox.take(response);
-    if (!std::holds_alternative<FetchResponse>(response) || !handler) return {};
-    if (!opened) {
-      opened = true;
-      const bool same = folder.epoch.starts_with("session-") || epoch_of(mailbox.uidvalidity) == folder.epoch;
-      if (!same) trouble = other_mailbox(folder);
-    }
-    if (trouble) return {};
+    if (!same_epoch(*session_, folder, mailbox)) trouble = other_mailbox(folder);
+    if (trouble || !handler) return {};
     // An Error of the sink is kept: the stream must stay in step.
     if (auto status = handler(std::move(response)); !status.ok()) trouble = std::move(status).error();
     return {};
   };
-  MH_TRY(const auto responses, session_->run_all(std::move(commands), both));
+  for (auto& command : then) calls.push_back({std::move(command), rest});
+  MH_TRY(const auto responses, session_->run_each(std::move(calls)));
   if (responses.front().condition != Condition::ok) return not_opened(*session_, folder, responses.front());
-  if (!folder.epoch.starts_with("session-") && epoch_of(mailbox.uidvalidity) != folder.epoch)
-    return other_mailbox(folder);
+  if (!same_epoch(*session_, folder, mailbox)) return other_mailbox(folder);
   if (trouble) return *trouble;
   for (const auto& response : responses) {
     // A set of messages of an empty folder is BAD for some (quirk 66).
@@ -195,17 +196,21 @@ Result<store::ListEnd> ImapSource::list(const store::FolderInfo& folder, std::op
                                         store::ItemSink& sink) {
   auto delta = since ? delta_of(*since, folder.state) : std::nullopt;
   UidSet named;
+  bool filled = false;  // STATUS told of an empty folder, and it is not any more
   for (;;) {
     const Uid from = delta ? delta->from : 1;
     Listing listing(folder, sink, from, named);
     std::vector<Command> commands;
     // 1:* in an empty mailbox is an error for some servers (quirk 66).
-    if (folder.messages != std::optional<std::uint64_t>(0)) {
+    const bool asks = folder.messages != std::optional<std::uint64_t>(0) || filled;
+    if (asks) {
       commands.emplace_back("UID FETCH");
       commands.back().raw(" " + std::to_string(from) + ":*" + std::string(kListItems));
     }
     MH_TRY(const Mailbox mailbox,
            open(folder, std::move(commands), [&](Response response) { return listing.take(response); }));
+    filled = !asks && mailbox.exists != 0;
+    if (filled) continue;
     store::ListEnd end;
     end.complete = !delta.has_value();
     end.state = state_of(mailbox.uidvalidity, mailbox.uidnext, mailbox.exists, mailbox.highestmodseq);
@@ -213,7 +218,8 @@ Result<store::ListEnd> ImapSource::list(const store::FolderInfo& folder, std::op
     // A UIDNEXT below what is there would hide mail next time (bad-input 41); or a message came just now.
     if (listing.highest() >= mailbox.uidnext.value_or(0)) end.state.clear();
     const std::uint64_t expected = (delta ? delta->messages_before : 0) + listing.count();
-    if (expected == mailbox.exists || listing.moved()) {
+    const bool grew = !delta && expected > mailbox.exists;  // some came while it was listed
+    if (expected == mailbox.exists || listing.moved() || grew) {
       if (expected != mailbox.exists) end.state.clear();
       return end;
     }
@@ -226,6 +232,8 @@ Result<store::ListEnd> ImapSource::list(const store::FolderInfo& folder, std::op
     session_->services().events.note({store::Note::Weight::doubtful, folder.path.text(),
                                       "the server counts " + std::to_string(mailbox.exists) +
                                           " messages here, but lists " + std::to_string(listing.count())});
+    // What was not listed is not gone.
+    end.complete = false;
     end.state.clear();
     return end;
   }
@@ -243,8 +251,9 @@ Status ImapSource::describe(const store::FolderInfo& folder, std::span<const sto
     commands.back().uids(part).raw(std::string(kListItems));
   }
   MH_TRY([[maybe_unused]] const Mailbox mailbox, open(folder, std::move(commands), [&](Response response) -> Status {
-           const auto& fetched = std::get<FetchResponse>(response);
-           if (fetched.uid && wanted.contains(*fetched.uid)) found[std::to_string(*fetched.uid)] = item_of(fetched);
+           const auto* fetched = std::get_if<FetchResponse>(&response);
+           if (fetched != nullptr && fetched->uid && wanted.contains(*fetched->uid))
+             found[std::to_string(*fetched->uid)] = item_of(*fetched);
            return {};
          }));
   for (const auto& key : keys) {

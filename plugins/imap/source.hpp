@@ -48,5 +48,8 @@ class ImapSource final : public store::Source {
 /// The Error for a folder that cannot be opened, or is not the one that was listed.
 [[nodiscard]] Error not_opened(const Session& session, const store::FolderInfo& folder, const TaggedResponse& response);
 [[nodiscard]] Error other_mailbox(const store::FolderInfo& folder);
+/// Whether an opened mailbox is the folder that was listed. Where there is no UIDVALIDITY (bad-input 40), only in the
+/// session that listed it.
+[[nodiscard]] bool same_epoch(const Session& session, const store::FolderInfo& folder, const Mailbox& mailbox);
 
 }  // namespace mailhaul::imap

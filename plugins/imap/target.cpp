@@ -19,6 +19,10 @@ constexpr milliseconds kTurn{200};
 // How long a cancelled run waits for the answers to what has left whole: an answer spares the next run a doubt.
 constexpr std::chrono::seconds kGrace{3};
 
+Error not_sent() {
+  return make_error(ErrorKind::unreachable, Scope::session, "it had not left when the session ended", {}, Retry::now);
+}
+
 /// "V U0": UIDVALIDITY and UIDNEXT when the folder was opened.
 struct Mark {
   std::uint64_t uidvalidity = 0;
@@ -47,13 +51,18 @@ void ImapTarget::tell(const store::Ticket& ticket,
   acks_.on_ack({ticket, std::move(verdict)});
 }
 
+void ImapTarget::give_back_unsent() {
+  enqueue_group();
+  for (const auto& group : std::exchange(queue_, {})) {
+    for (const auto& parcel : group.parcels) tell(parcel.ticket, store::Refused{not_sent()});
+  }
+}
+
 /// After the session's end, or a cancel: every ticket gets what can be said of it. What left whole is in doubt; what
 /// did not is certainly not stored, for a server stores with the last octet (durability 2.5).
 void ImapTarget::break_off() {
   if (broken_) return;
   broken_ = true;
-  const Error not_sent =
-      make_error(ErrorKind::unreachable, Scope::session, "it had not left when the session ended", {}, Retry::now);
   for (auto& [folder, unseen] : unseen_) {
     for (auto& one : unseen) tell(one.parcel.ticket, std::move(one.verdict));
   }
@@ -63,21 +72,33 @@ void ImapTarget::break_off() {
       if (left_whole)
         tell(parcel.ticket, store::InDoubt{});
       else
-        tell(parcel.ticket, store::Refused{not_sent});
+        tell(parcel.ticket, store::Refused{not_sent()});
     }
   }
-  enqueue_group();
-  for (const auto& group : queue_) {
-    for (const auto& parcel : group.parcels) tell(parcel.ticket, store::Refused{not_sent});
-  }
+  give_back_unsent();
   unseen_.clear();
-  queue_.clear();
   ended_.swap(sent_);
 }
 
+/// A cancelled run: what has not left is given back; for what has left whole the answers are waited for a moment, as
+/// each spares the next run a doubt.
+void ImapTarget::wind_down() {
+  const auto& clock = session_->services().clock;
+  const auto until = clock.steady() + kGrace;
+  give_back_unsent();
+  const auto all_left = [this] {
+    return std::all_of(sent_.begin(), sent_.end(),
+                       [this](const auto& entry) { return session_->client().departed(entry.first) == Departed::all; });
+  };
+  while (!sent_.empty() && all_left() && clock.steady() < until) {
+    if (!session_->turn_to_the_end(milliseconds(50)).ok()) return;
+  }
+}
+
 Status ImapTarget::guard(Status status) {
-  const bool over = !session_->alive() || (!status.ok() && status.error().kind == ErrorKind::interrupted);
-  if (over) break_off();
+  const bool cancelled = !status.ok() && status.error().kind == ErrorKind::interrupted;
+  if (cancelled && session_->alive() && !broken_) wind_down();
+  if (cancelled || !session_->alive()) break_off();
   return status;
 }
 
@@ -274,7 +295,7 @@ Status ImapTarget::update(const store::FolderHandle& handle, const store::Ticket
 Status ImapTarget::find_since(const store::FolderHandle& handle, std::string_view watermark,
                               std::span<const store::Wanted> wanted, const std::function<Status(store::Match)>& sink) {
   if (wanted.empty()) return {};
-  const Folder& folder = folders_[handle.id];
+  Folder& folder = folders_[handle.id];
   const auto mark = parse_mark(watermark);
   if (!mark)
     return make_error(
@@ -295,6 +316,7 @@ Status ImapTarget::find_since(const store::FolderHandle& handle, std::string_vie
   commands.back().raw(" " + std::to_string(mark->uidnext) + ":* (UID RFC822.SIZE)");
   const bool sizes_lie = session_->quirks().sizes_lie;
   MH_TRY(const auto responses, guard(session_->run_all(std::move(commands), [&](Response answer) -> Status {
+           folder.mailbox.take(answer);
            const auto* fetched = std::get_if<FetchResponse>(&answer);
            // n:* always names the last message, even an older one (durability 2.5).
            if (fetched == nullptr || !fetched->uid || *fetched->uid < mark->uidnext) return {};
@@ -315,23 +337,11 @@ Status ImapTarget::find_since(const store::FolderHandle& handle, std::string_vie
 }
 
 Status ImapTarget::flush() {
-  const auto all_left = [this] {
-    return std::all_of(sent_.begin(), sent_.end(),
-                       [this](const auto& entry) { return session_->client().departed(entry.first) == Departed::all; });
-  };
   if (broken_) return guard(session_->turn(milliseconds(0)));
   enqueue_group();
-  std::optional<std::chrono::steady_clock::time_point> cancelled;
   while (!sent_.empty() || !queue_.empty()) {
     MH_CHECK(guard(start_queued()));
-    if (!session_->services().cancel.requested() || !queue_.empty() || !all_left()) {
-      MH_CHECK(guard(session_->turn(kTurn)));
-      continue;
-    }
-    const auto now = session_->services().clock.steady();
-    if (!cancelled) cancelled = now;
-    if (now - *cancelled > kGrace) return guard(Status(interrupted()));
-    MH_CHECK(guard(session_->turn_to_the_end(milliseconds(50))));
+    MH_CHECK(guard(session_->turn(kTurn)));
   }
   // What is stored is stored: a cancelled run does not wait for the look at it.
   if (session_->services().cancel.requested()) return guard(Status(interrupted()));

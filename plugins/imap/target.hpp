@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -72,7 +73,7 @@ class ImapTarget final : public store::Target, private Listener {
   /// One look at what a folder holds of ours.
   struct Look {
     std::uint32_t folder = 0;
-    std::size_t first_call = 0;
+    std::size_t first_call = 0, calls = 0;
     bool selects = false, all_known = true;
     UidSet asked;
     Mailbox mailbox;
@@ -90,6 +91,8 @@ class ImapTarget final : public store::Target, private Listener {
   template <typename T>
   Result<T> guard(Result<T> result);
   void break_off();
+  void give_back_unsent();
+  void wind_down();
   void tell(const store::Ticket& ticket, std::variant<store::Stored, store::Refused, store::InDoubt> verdict);
   Status learn_folders();
   Result<store::FolderHandle> make_handle(const mail::FolderPath& path, mail::Role role);
@@ -109,7 +112,7 @@ class ImapTarget final : public store::Target, private Listener {
   // read_back.cpp
   Status look_at_stored();
   void ask_about(Look& look, std::vector<Call>& calls);
-  Status conclude(Look& look, const TaggedResponse& opened, std::deque<Unseen>& unseen);
+  Status conclude(Look& look, std::span<const TaggedResponse> answers, std::deque<Unseen>& unseen);
   static void give_uids(Folder& folder, const std::map<Uid, FetchResponse>& there, std::deque<Unseen>& unseen);
   static void judge(Unseen& one, const FetchResponse& there);
   Status compare_content(std::uint32_t folder, std::deque<Unseen>& unseen);

@@ -152,7 +152,7 @@ Status CopyRun::plan_folders() {
     notes_.note({store::Note::Weight::info, view, "skipped: it shows mail that lies in other folders (name it with --folder)"});
   if (target_source_)
     index_ = std::make_unique<TargetIndex>(*ledger_, *target_source_, std::move(names.folders), options_.dedup, services_.fs,
-                                           [this] { keep_alive(Alive::target); });
+                                           notes_, [this] { keep_alive(Alive::target); });
   states_.resize(map_.folders.size());
   for (const auto& plan : map_.folders) {
     source_folders_.push_back(&plan.source);

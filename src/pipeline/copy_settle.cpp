@@ -158,6 +158,9 @@ Status CopyRun::look_into(TargetFolder& folder) {
     else if (!doubts[i]->given_up && (!target_caps_.late_commits || doubts_.settled(*doubts[i], now)))
       MH_CHECK(did_not_arrive(folder, doubts[i]));
   }
+  // Nothing is under way here: the next delivery begins where the folder ends now, and a later look need not go back to
+  // the beginning of the run.
+  if (folder.in_doubt == 0 && !folder.watermark_stays) folder.watermark.clear();
   return {};
 }
 

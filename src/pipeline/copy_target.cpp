@@ -103,7 +103,7 @@ Status CopyRun::open_folder(std::uint32_t index) {
   MH_TRY(TargetFolder* const folder, folder_of(handle));
   if (!folder->adopted) {
     progress(Progress::Phase::adopting, name);
-    if (!handle.created && index_) MH_CHECK(index_->refresh(handle.path));
+    if (index_) MH_CHECK(handle.created ? index_->forget(handle.path, handle.epoch) : index_->refresh(handle.path));
     folder->adopted = true;
   }
   const bool decided_by_options = !options_.rules.map.empty() || options_.rules.into.has_value();

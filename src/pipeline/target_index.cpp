@@ -52,7 +52,11 @@ Status TargetIndex::refresh(const mail::FolderPath& path) {
     return !has_key;
   };
   sinks.gone = [](const store::Key&) { return Status(); };
-  sinks.bad = [](const store::Key&, Error) { return Status(); };
+  unread_ = 0;
+  sinks.bad = [this](const store::Key&, const Error&) {
+    ++unread_;
+    return Status();
+  };
   const auto since = before.state.empty() ? std::nullopt : std::optional(before.state);
   MH_TRY(const store::ListEnd end, list_into(source_, *folder, since, *unknown, 0, sinks));
 
@@ -61,12 +65,32 @@ Status TargetIndex::refresh(const mail::FolderPath& path) {
   const std::vector<const store::FolderInfo*> infos{&*folder};
   Reader reader(source_, *unknown, infos, [&](Fetched fetched) { return note_read(std::move(fetched), known.id); });
   MH_CHECK(reader.run());
-  MH_CHECK(ledger_.set_target_state(known.id, with_epoch(folder->epoch, end.state)));
+  // What could not be read may be a message of ours, or one that would be brought twice: it is read again next time.
+  if (unread_ != 0)
+    events_.note({store::Note::Weight::warning, path.text(),
+                  std::to_string(unread_) + " messages of the target could not be read: what equals them may come twice"});
+  MH_CHECK(ledger_.set_target_state(known.id, with_epoch(folder->epoch, unread_ == 0 ? end.state : std::string())));
+  return ledger_.commit();
+}
+
+/// A folder that was just made holds nothing: what an earlier one of its name held is not there any more.
+Status TargetIndex::forget(const mail::FolderPath& path, const std::string& epoch) {
+  MH_CHECK(ledger_.begin());
+  MH_TRY(const ledger::TargetFolder known, ledger_.target_folder(path.text()));
+  MH_CHECK(ledger_.begin_listing());
+  MH_CHECK(ledger_.unlocate_unlisted(known.id));
+  MH_CHECK(ledger_.set_target_state(known.id, with_epoch(epoch, {})));
   return ledger_.commit();
 }
 
 Status TargetIndex::note_read(Fetched fetched, ledger::RowId folder) {
   tick_();
+  if (const auto* error = std::get_if<Error>(&fetched.result)) {
+    // A folder that cannot be read is no empty one.
+    if (error->scope != Scope::message) return *error;
+    ++unread_;
+    return {};
+  }
   const auto* message = std::get_if<mail::Message>(&fetched.result);
   if (message == nullptr) return {};
   const auto& facts = message->content->facts();

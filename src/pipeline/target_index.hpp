@@ -18,13 +18,21 @@ class TargetIndex {
   /// `source` reads the target; `folders` are those that were there when it was opened. `tick` is called after each
   /// message that is read, for this may take long.
   TargetIndex(ledger::Ledger& ledger, store::Source& source, std::vector<store::FolderInfo> folders, Dedup dedup,
-              files::FileSystem& fs, std::function<void()> tick)
-      : ledger_(ledger), source_(source), folders_(std::move(folders)), dedup_(dedup), fs_(fs), tick_(std::move(tick)) {}
+              files::FileSystem& fs, store::Events& events, std::function<void()> tick)
+      : ledger_(ledger),
+        source_(source),
+        folders_(std::move(folders)),
+        dedup_(dedup),
+        fs_(fs),
+        events_(events),
+        tick_(std::move(tick)) {}
 
   [[nodiscard]] const std::vector<store::FolderInfo>& folders() const { return folders_; }
   /// Brings the ledger's knowledge of one target folder up to what is there now. A folder that is not there is done
-  /// at once. Unreadable messages are passed over: they cannot stand for anything.
+  /// at once. Messages that cannot be read stand for nothing: they are told of, and tried again next time.
   Status refresh(const mail::FolderPath& path);
+  /// The folder was made just now: of an earlier one of that name nothing is there any more.
+  Status forget(const mail::FolderPath& path, const std::string& epoch);
 
  private:
   Status note_read(Fetched fetched, ledger::RowId folder);
@@ -34,7 +42,9 @@ class TargetIndex {
   const std::vector<store::FolderInfo> folders_;
   const Dedup dedup_;
   files::FileSystem& fs_;
+  store::Events& events_;
   const std::function<void()> tick_;
+  std::uint64_t unread_ = 0;  ///< of the folder at hand
   std::uint64_t uncommitted_ = 0;
 };
 
