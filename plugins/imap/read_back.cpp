@@ -63,7 +63,12 @@ Status ImapTarget::look_at_stored() {
 void ImapTarget::ask_about(Look& look, std::vector<Call>& calls) {
   const Folder& folder = folders_[look.folder];
   look.first_call = calls.size();
-  look.selects = selected_ != look.folder;
+  for (const auto& one : unseen_[look.folder]) {
+    if (one.uid) look.asked.add(*one.uid);
+    look.all_known = look.all_known && one.uid;
+  }
+  // Where the server told no UIDs (no UIDPLUS) the folder is opened again: that alone shows for certain what came.
+  look.selects = selected_ != look.folder || !look.all_known;
   if (look.selects) {
     calls.push_back({select(folder.native), [&look](Response response) -> Status {
                        look.mailbox.take(response);
@@ -79,10 +84,6 @@ void ImapTarget::ask_about(Look& look, std::vector<Call>& calls) {
     return {};
   };
   const std::string items = " (UID RFC822.SIZE INTERNALDATE FLAGS)";
-  for (const auto& one : unseen_[look.folder]) {
-    if (one.uid) look.asked.add(*one.uid);
-    look.all_known = look.all_known && one.uid;
-  }
   if (look.all_known) {
     for (const auto& part : look.asked.split(session_->quirks().command_octets - 100)) {
       calls.push_back({Command("UID FETCH"), keep});
@@ -91,8 +92,7 @@ void ImapTarget::ask_about(Look& look, std::vector<Call>& calls) {
     look.calls = calls.size() - look.first_call;
     return;
   }
-  // No UIDPLUS: what came since the last look, in the order of its arrival. NOOP first (quirk 67).
-  calls.push_back({Command("NOOP"), {}});
+  // What came since the last look, in the order of its arrival.
   calls.push_back({Command("UID FETCH"), keep});
   calls.back().command.raw(" " + std::to_string(folder.look_from) + ":*" + items);
   look.calls = calls.size() - look.first_call;
@@ -128,12 +128,37 @@ Status ImapTarget::conclude(Look& look, std::span<const TaggedResponse> answers,
     return {};
   }
   if (!look.all_known) give_uids(folder, look.there, unseen);
+  MH_CHECK(look_again(look, unseen));
   for (auto& one : unseen) {
     const auto found = one.uid ? look.there.find(*one.uid) : look.there.end();
     if (found != look.there.end()) judge(one, found->second);
   }
   MH_CHECK(compare_content(look.folder, unseen));
   for (auto& one : unseen) tell(folder, std::move(one));
+  return {};
+}
+
+/// Some servers show a fresh message only after NOOP (quirk 67): what is not there is looked for once more behind one.
+Status ImapTarget::look_again(Look& look, const std::deque<Unseen>& unseen) {
+  UidSet missing;
+  for (const auto& one : unseen) {
+    if (one.uid && look.there.count(*one.uid) == 0) missing.add(*one.uid);
+  }
+  if (missing.empty()) return {};
+  MH_CHECK(select_folder(look.folder));
+  MH_TRY([[maybe_unused]] const auto noop, session_->run(Command("NOOP")));
+  std::vector<Command> commands;
+  for (const auto& part : missing.split(session_->quirks().command_octets - 100)) {
+    commands.emplace_back("UID FETCH");
+    commands.back().uids(part).raw(" (UID RFC822.SIZE INTERNALDATE FLAGS)");
+  }
+  MH_TRY([[maybe_unused]] const auto responses,
+         session_->run_all(std::move(commands), [&](Response response) -> Status {
+           auto* fetched = std::get_if<FetchResponse>(&response);
+           if (fetched != nullptr && fetched->uid && fetched->size && missing.contains(*fetched->uid))
+             look.there.insert_or_assign(*fetched->uid, std::move(*fetched));
+           return {};
+         }));
   return {};
 }
 

@@ -307,15 +307,19 @@ Status ImapTarget::find_since(const store::FolderHandle& handle, std::string_vie
         "the folder " + visible(handle.path.text()) + " was replaced by another while deliveries to it were in doubt",
         "look what became of it; `mailhaul verify` tells what it holds");
   MH_CHECK(flush());
+  // What came meanwhile is told of after SELECT, or NOOP at the latest (quirk 67). Each is waited for: Dovecot begins a
+  // FETCH that is right behind them with what it knew before, and a late delivery would be taken for absent.
+  selected_.reset();
   MH_CHECK(guard(select_folder(handle.id)));
-  // A message that came meanwhile is told of after NOOP at the latest (quirk 67).
+  MH_TRY([[maybe_unused]] const auto noop, guard(session_->run(Command("NOOP"), [&](Response answer) -> Status {
+           folder.mailbox.take(answer);
+           return {};
+         })));
   UidSet candidates;
-  std::vector<Command> commands;
-  commands.emplace_back("NOOP");
-  commands.emplace_back("UID FETCH");
-  commands.back().raw(" " + std::to_string(mark->uidnext) + ":* (UID RFC822.SIZE)");
+  Command command("UID FETCH");
+  command.raw(" " + std::to_string(mark->uidnext) + ":* (UID RFC822.SIZE)");
   const bool sizes_lie = session_->quirks().sizes_lie;
-  MH_TRY(const auto responses, guard(session_->run_all(std::move(commands), [&](Response answer) -> Status {
+  MH_TRY(const auto response, guard(session_->run(std::move(command), [&](Response answer) -> Status {
            folder.mailbox.take(answer);
            const auto* fetched = std::get_if<FetchResponse>(&answer);
            // n:* always names the last message, even an older one (durability 2.5).
@@ -327,8 +331,8 @@ Status ImapTarget::find_since(const store::FolderHandle& handle, std::string_vie
            return {};
          })));
   // In an empty folder "n:*" is BAD for some servers (quirk 66).
-  if (responses.back().condition != Condition::ok && folder.mailbox.exists != 0)
-    return session_->refusal(responses.back(), "list what came to " + visible(handle.path.text()), Scope::folder);
+  if (response.condition != Condition::ok && folder.mailbox.exists != 0)
+    return session_->refusal(response, "list what came to " + visible(handle.path.text()), Scope::folder);
   return guard(read_bodies(*session_, candidates, [&](Uid uid, const mail::MessageFacts& facts) -> Status {
     const bool is_wanted =
         std::any_of(wanted.begin(), wanted.end(), [&](const auto& one) { return one.eid == facts.eid; });
