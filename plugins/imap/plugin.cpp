@@ -54,15 +54,7 @@ Result<std::unique_ptr<store::Target>> open_target(const store::Location& locati
 Result<store::Caps> target_caps(const store::Location&, store::Services&, store::Source* opened) {
   if (opened != nullptr) return opened->caps();
   // An account is always there when it can be reached; who asks without a session gets what the protocol promises.
-  store::Caps caps;
-  caps.late_commits = true;
-  caps.exact_octets = false;
-  caps.keywords = store::Caps::Keywords::any;
-  caps.flags = mail::Flags(31);
-  caps.nul = false;
-  caps.zero_octets = false;
-  caps.update = true;
-  return caps;
+  return protocol_caps();
 }
 
 Result<store::Probe> probe(const store::Location& location, store::Services& services,

@@ -86,16 +86,21 @@ bool lies_below(const mail::FolderPath& path, const mail::FolderPath& below) {
 
 }  // namespace
 
-store::Caps account_caps(const Session& session) {
+store::Caps protocol_caps() {
   store::Caps caps;
   caps.late_commits = true;
   caps.exact_octets = false;                   // line ends become CRLF
   caps.keywords = store::Caps::Keywords::any;  // PERMANENTFLAGS of each folder has the last word
   caps.flags = mail::Flags(31);
-  caps.max_octets = session.append_limit();
   caps.nul = false;
   caps.zero_octets = false;
   caps.update = true;
+  return caps;
+}
+
+store::Caps account_caps(const Session& session) {
+  store::Caps caps = protocol_caps();
+  caps.max_octets = session.append_limit();
   caps.separator = session.naming().separator.value_or('\0');
   return caps;
 }

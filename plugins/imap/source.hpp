@@ -11,6 +11,8 @@
 
 namespace mailhaul::imap {
 
+/// What IMAP promises of every account.
+[[nodiscard]] store::Caps protocol_caps();
 /// What a Target of this account can do, as far as it is known before a folder is opened.
 [[nodiscard]] store::Caps account_caps(const Session& session);
 
