@@ -38,11 +38,6 @@ def digest_of(path):
     return digest.hexdigest()
 
 
-def instrumented():
-    # By another process: the memory of this one at a fork counts as the child's.
-    return subprocess.run(["grep", "-q", "-e", "__asan_init", "-e", "__tsan_init", support.BINARY], check=False).returncode == 0
-
-
 class Memory(ServerTest):
     def peak_mib(self, *arguments):
         """Peak memory of one run: what the kernel counted for that child, not for others."""
@@ -55,7 +50,7 @@ class Memory(ServerTest):
         self.assertEqual(process.returncode, 0, told[-2000:])
         return usage.ru_maxrss / 1024
 
-    @unittest.skipIf(instrumented(), "sanitizers keep memory of their own")
+    @unittest.skipIf(support.instrumented(), "sanitizers keep memory of their own")
     def test_a_message_of_300_MiB_goes_in_and_out(self):
         digest = write_huge(self.path("src", "cur", "1.host:2,S"), SIZE_MIB)
         account = self.account()
