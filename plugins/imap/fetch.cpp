@@ -12,6 +12,7 @@ namespace mailhaul::imap {
 namespace {
 
 constexpr std::chrono::milliseconds kTurn{200};
+constexpr std::chrono::milliseconds kSlowTurn{10};  // how late we notice that the target takes more
 // A window of octets, by what the listing said of sizes: at 100 ms a round trip and 1 Gbit/s 12 MiB are under way.
 constexpr std::uint64_t kAheadOctets = 16ULL << 20U;
 // Some servers hang up on many commands at once (node-imap #518).
@@ -41,13 +42,17 @@ std::uint64_t size_of(const store::Item& item) { return std::min(item.size.value
 
 }  // namespace
 
-bool Fetcher::has_room() const { return octets_ahead_ < kAheadOctets && asked_.size() < kAheadCommands; }
+bool Fetcher::has_room() {
+  target_is_slow_ = !sink_.wants_more();
+  return !target_is_slow_ && octets_ahead_ < kAheadOctets && asked_.size() < kAheadCommands;
+}
 
 Status Fetcher::run() {
   for (;;) {
     MH_CHECK(fill());
-    if (asked_.empty()) return {};
-    MH_CHECK(session_.turn(kTurn));
+    if (asked_.empty() && exhausted_ && to_send_.empty() && again_.empty()) return {};
+    if (asked_.empty()) MH_CHECK(session_.keep_alive());
+    MH_CHECK(session_.turn(target_is_slow_ ? kSlowTurn : kTurn));
   }
 }
 

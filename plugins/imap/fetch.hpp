@@ -72,12 +72,13 @@ class Fetcher final : public Listener {
   Status try_again(Asked& asked, std::map<Uid, Wanted> left);
   Status give_up(const store::FolderInfo& folder, const Wanted& wanted, bool is_there);
   void keep_unread(Opening& opening, const store::Item& item, mail::Meta& meta);
-  [[nodiscard]] bool has_room() const;
+  [[nodiscard]] bool has_room();
 
   Session& session_;
   const store::NextBatch& next_;
   store::FetchSink& sink_;
   bool exhausted_ = false;
+  bool target_is_slow_ = false;
   std::map<CommandId, Asked> asked_;
   std::deque<Opening> openings_;  ///< one each time a folder is opened; none is dropped before the end
   std::deque<ToSend> to_send_, again_;

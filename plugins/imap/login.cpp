@@ -7,43 +7,20 @@
 #include "base/strings.hpp"
 #include "plugins/imap/session.hpp"
 #include "sasl/mechanism.hpp"
+#include "store/account_location.hpp"
 
 namespace mailhaul::imap {
 
 namespace {
 
 using std::chrono::milliseconds;
+using store::query_of;
 
 constexpr milliseconds kTurn{200};
 constexpr std::uint16_t kPort = 143, kTlsPort = 993;
 // Literals larger than this wait for the server's word, so that it can refuse before the octets have gone: at 100 ms a
 // round trip costs as much as 1 MiB at 100 Mbit/s.
 constexpr std::uint64_t kUnaskedLiteral = 4ULL << 20U;
-
-std::string query_of(const store::Location& location, const std::string& name) {
-  const auto found = location.query.find(name);
-  return found == location.query.end() ? std::string() : found->second;
-}
-
-Status check_query(const store::Location& location) {
-  // A pin that would not be looked at must not be taken for one that holds.
-  const bool no_tls = location.query.count("tunnel") != 0 || location.query.count("tls") != 0;
-  if (location.query.count("fingerprint") != 0 && no_tls)
-    return make_error(ErrorKind::usage, Scope::run, "location: ?fingerprint= is of no use without TLS",
-                      "take away ?fingerprint=, or ?tunnel= and ?tls=off");
-  for (const auto& [name, value] : location.query) {
-    if (name == "auth" || name == "authuser" || name == "fingerprint" || name == "tunnel") {
-      if (!value.empty()) continue;
-      return make_error(ErrorKind::usage, Scope::run, "location: '?" + name + "=' needs a value");
-    }
-    if (name == "tls" && value == "off" && location.scheme == "imap") continue;
-    return make_error(
-        ErrorKind::usage, Scope::run,
-        "location: unknown option '?" + visible(name, 40) + (value.empty() ? "" : "=" + visible(value, 40)) + "'",
-        "known are ?auth=, ?authuser=, ?fingerprint=, ?tunnel=, and for imap:// ?tls=off");
-  }
-  return {};
-}
 
 Error insecure(const std::string& what, const std::string& hint) {
   return make_error(ErrorKind::security, Scope::run, what, hint);
@@ -55,7 +32,7 @@ Result<std::unique_ptr<Session>> Session::open(const store::Location& location, 
                                                const store::Access& access) {
   if (services.dialer == nullptr)
     return make_error(ErrorKind::bug, Scope::run, "no network was given to the IMAP store", "please report this");
-  MH_CHECK(check_query(location));
+  MH_CHECK(store::check_account_query(location, "imap"));
   std::unique_ptr<Session> session(new Session(location, services, access));
   MH_CHECK(session->connect(location));
   MH_CHECK(session->log_in(location));
@@ -225,16 +202,7 @@ Status Session::log_in_plainly(const store::Location& location, const Secret& se
 
 /// A server that repeats the password is not to bring it into a report or a trace, as it is or in what was sent of it.
 std::string Session::without_secret(std::string_view text) const {
-  std::string safe(text);
-  for (const Secret* secret : {&secret_, &sent_secret_}) {
-    const std::string_view needle = secret->reveal();
-    if (needle.size() < 4) continue;  // every word would do, and tell it
-    for (std::size_t at = safe.find(needle); at != std::string::npos; at = safe.find(needle, at)) {
-      safe.replace(at, needle.size(), "<secret>");
-      at += std::string_view("<secret>").size();
-    }
-  }
-  return safe;
+  return without_secrets(text, {&secret_, &sent_secret_});
 }
 
 Error Session::login_refused(const TaggedResponse& response) const {

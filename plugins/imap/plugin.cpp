@@ -3,30 +3,13 @@
 #include "base/strings.hpp"
 #include "plugins/imap/source.hpp"
 #include "plugins/imap/target.hpp"
+#include "store/account_location.hpp"
 
 namespace mailhaul::imap {
 namespace {
 
-/// The account, however it is reached: host, port where it is not the usual one, user, and whose mail it is.
 Result<std::string> identity(const store::Location& location, store::Services&) {
-  const auto part = [](const std::string& text) {
-    std::string safe;
-    for (const char c : text) safe += c == '/' ? std::string("%2F") : c == '%' ? std::string("%25") : std::string(1, c);
-    return safe;
-  };
-  const auto query = [&](const std::string& name) {
-    const auto found = location.query.find(name);
-    return found == location.query.end() ? std::string() : found->second;
-  };
-  std::string text = "tunnel " + part(query("tunnel"));
-  if (query("tunnel").empty()) {
-    text = to_lower_ascii(location.host);
-    const bool usual = !location.port || *location.port == 143 || *location.port == 993;
-    if (!usual) text += ":" + std::to_string(*location.port);
-  }
-  text += " " + part(location.user);
-  if (!query("authuser").empty()) text += " as " + part(query("authuser"));
-  return text;
+  return store::account_identity(location, {143, 993});
 }
 
 Result<mail::FolderPath> below_of(const store::Location& location) {

@@ -1,6 +1,7 @@
 // A password or token: a type that cannot be printed, compared with text or put into an Error by accident.
 #pragma once
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -47,6 +48,9 @@ class Secret {
   }
   std::string text_;
 };
+
+/// `text` with "<secret>" for each of the secrets, unless it is so short that every word would do, and tell it.
+[[nodiscard]] std::string without_secrets(std::string_view text, std::initializer_list<const Secret*> secrets);
 
 }  // namespace base
 }  // namespace mailhaul

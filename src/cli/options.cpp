@@ -150,6 +150,7 @@ Status set_run(const Values& values, RunOptions& run) {
   }
   run.outcomes = last_of(values, "outcomes").value_or("");
   run.job.dry_run = values.count("dry-run") != 0;
+  run.job.mark_seen = values.count("seen") != 0;
   run.job.content_only = values.count("content-only") != 0;
   return {};
 }

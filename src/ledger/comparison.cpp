@@ -58,9 +58,13 @@ Status Comparison::add(Side side, const ComparedMessage& message) {
     insert.bind_blob(6, message.loose_key->octets());
   else
     insert.bind_null(6);
-  insert.bind(7, static_cast<std::int64_t>(message.meta.flags.bits()))
-      .bind_blob(8, as_octets(pack_words(message.meta.keywords)));
-  if (message.meta.received)
+  if (message.knows_meta) {
+    insert.bind(7, static_cast<std::int64_t>(message.meta.flags.bits()))
+        .bind_blob(8, as_octets(pack_words(message.meta.keywords)));
+  } else {
+    insert.bind_null(7).bind_null(8);
+  }
+  if (message.knows_meta && message.meta.received)
     insert.bind(9, static_cast<std::int64_t>(message.meta.received->instant.time_since_epoch().count()));
   else
     insert.bind_null(9);
@@ -133,6 +137,7 @@ DROP TABLE pairs)sql");
 }
 
 Result<bool> Comparison::flags_differ(const files::Stmt& row) {
+  if (row.column_is_null(6) || row.column_is_null(7)) return false;  // one of the places keeps none
   const auto own = static_cast<std::uint8_t>(row.column_int(6)), there = static_cast<std::uint8_t>(row.column_int(7));
   const std::string own_words = row.column_blob(8), words_there = row.column_blob(9);
   if (own == there && own_words == words_there) return false;
@@ -192,7 +197,7 @@ FROM source s LEFT JOIN source f ON f.id=s.twin LEFT JOIN target t ON t.id=coale
     }
     if (proven && !twin) {
       MH_TRY(verdict.flags_differ, flags_differ(query));
-      verdict.dates_differ = !query.column_is_null(10) && (query.column_is_null(11) || query.column_int(10) != query.column_int(11));
+      verdict.dates_differ = !query.column_is_null(7) && !query.column_is_null(10) && (query.column_is_null(11) || query.column_int(10) != query.column_int(11));
       if (verdict.flags_differ)
         verdict.detail = "flags: source " + describe(query.column_int(6), query.column_blob(8)) + "; target " +
                          describe(query.column_int(7), query.column_blob(9));

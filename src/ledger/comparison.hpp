@@ -21,6 +21,7 @@ struct ComparedMessage {
   Digest nid, eid, header_id;
   std::optional<Digest> loose_key;  ///< mail key or message-id, when twins are found by it
   mail::Meta meta;
+  bool knows_meta = true;  ///< false: its place keeps none (POP3), so it cannot differ
 };
 
 /// How a source message came out.

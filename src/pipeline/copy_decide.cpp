@@ -62,6 +62,7 @@ Status CopyRun::handle(Fetched fetched) {
     return settle(delivery, Outcome::failed, error->what);
   }
   delivery.message = std::move(std::get<mail::Message>(fetched.result));
+  if (options_.mark_seen) delivery.message.meta.flags.set(mail::Flags::seen);
   progress_.octets += delivery.message.content->size();
   if (date_excludes(delivery.message.meta)) return settle(delivery, Outcome::filtered, "received date");
 

@@ -11,6 +11,8 @@ namespace {
 // The queue between reading and writing: a few batches. More would only hold memory, for the disk is the slower side.
 constexpr std::uint64_t kQueueOctets = 16ULL << 20;
 constexpr std::size_t kQueueMessages = 512;
+// What a server may have under way for us when the queue is full: its session must not stand still with it.
+constexpr std::uint64_t kQueueSlack = 32ULL << 20U;
 // house.md: a batch waits at most 200 ms for more.
 constexpr auto kBatchPatience = std::chrono::milliseconds(200);
 
@@ -88,14 +90,20 @@ Status CopyRun::execute() {
 Status CopyRun::prepare() {
   MH_TRY(source_descriptor_, job_.registry.find(job_.source));
   MH_TRY(target_descriptor_, job_.registry.find(job_.target));
-  if (source_descriptor_->open_source == nullptr || target_descriptor_->open_target == nullptr)
+  if (source_descriptor_->open_source == nullptr)
+    return make_error(ErrorKind::unsupported, Scope::run, job_.source.text() + " cannot be read");
+  if (target_descriptor_->open_target == nullptr)
     return make_error(ErrorKind::unsupported, Scope::run,
-                      (source_descriptor_->open_source == nullptr ? job_.source.text() + " cannot be read"
-                                                                  : job_.target.text() + " cannot be written"));
+                      job_.target.text() + ": " + std::string(target_descriptor_->read_only),
+                      std::string(target_descriptor_->instead));
   MH_TRY(identities_, identify(job_, *source_descriptor_, *target_descriptor_));
   auto source = open_steady(*source_descriptor_, job_.source, services_, job_.source_open, options_.patience);
   if (!source.ok()) return on(Side::source, std::move(source).error());
   source_ = std::move(source).value();
+  if (options_.mark_seen && source_->caps().keeps_meta)
+    return make_error(ErrorKind::usage, Scope::run,
+                      "--seen is for POP3, whose mail has no flags; " + job_.source.text() + " keeps them",
+                      "leave it out: flags are copied as they are");
 
   const std::string path = job_.ledger_file.empty()
                                ? ledger::ledger_path(job_.ledger_directory, identities_.source, identities_.target)
@@ -240,11 +248,25 @@ Status CopyRun::list_folder(std::uint32_t index) {
   state.listed_state = end->state;
   if (end->complete) {
     MH_TRY(const auto counts, ledger_->count_items(state.known.id));
-    if (counts.copied + counts.adopted + counts.duplicate + counts.loose_duplicate != known_listed)
+    const std::uint64_t known = counts.copied + counts.adopted + counts.duplicate + counts.loose_duplicate;
+    if (known != known_listed) {
+      note_gone(name, known - known_listed, known_listed == 0 && report_.folders[index].listed != 0);
       MH_CHECK(ledger_->end_listing(state.known.id));
+    }
   }
   MH_CHECK(ledger_->commit());
   return count_known(index);
+}
+
+/// Mail that went away at the source is nobody's fault and stays at the target; if all of it did, while other mail is
+/// there, the names are more likely to have changed (bad-input 62, quirk 75).
+void CopyRun::note_gone(const std::string& folder, std::uint64_t count, bool all_renamed) {
+  const std::string what = std::to_string(count) + (count == 1 ? " message" : " messages") + " of earlier runs ";
+  if (all_renamed)
+    notes_.note({store::Note::Weight::warning, folder,
+                 "none of the " + what + "is listed under its old name: what is listed is read and told apart by its content"});
+  else
+    notes_.note({store::Note::Weight::info, folder, what + (count == 1 ? "is" : "are") + " no longer at the source"});
 }
 
 /// Messages that the ledger knows: present, or twins as before. Whether listed or covered by an equal state.
@@ -280,11 +302,15 @@ Status CopyRun::transfer() {
 }
 
 Status CopyRun::read_and_deliver(ledger::PendingTable& pending, const std::vector<std::uint64_t>& numbers) {
-  FetchQueue queue(kQueueOctets, kQueueMessages);
-  Reader reader(*source_, pending, source_folders_, [&](Fetched fetched) {
-    if (!numbers.empty()) fetched.number = numbers[fetched.number];
-    return queue.push(std::move(fetched));
-  });
+  const bool has_session = source_descriptor_->probe != nullptr;
+  FetchQueue queue(kQueueOctets, kQueueMessages, has_session ? kQueueSlack : 0);
+  Reader reader(
+      *source_, pending, source_folders_,
+      [&](Fetched fetched) {
+        if (!numbers.empty()) fetched.number = numbers[fetched.number];
+        return queue.push(std::move(fetched));
+      },
+      [&] { return queue.has_room(); });
   std::thread reading([&] { queue.finish(reader.run()); });
   Status status = take_from(queue);
   queue.close();

@@ -46,6 +46,7 @@ class CopyRun {
   Status plan_folders();
   Status list_folder(std::uint32_t index);
   Status count_known(std::uint32_t index);
+  void note_gone(const std::string& folder, std::uint64_t count, bool all_renamed);
   [[nodiscard]] bool reconsider(ledger::Done done) const;
   Status transfer();
   /// Reads what is in the table on a thread of its own and delivers it. `numbers` are the account's, by the table's; empty

@@ -15,13 +15,19 @@ Status FetchQueue::push(Fetched fetched) {
   const std::uint64_t octets = octets_of(fetched);
   std::unique_lock lock(mutex_);
   drained_.wait(lock, [&] {
-    return closed_ || items_.empty() || (octets_ + octets <= max_octets_ && items_.size() < max_messages_);
+    return closed_ || items_.empty() || octets_ + octets <= slack_ ||
+           (octets_ + octets <= max_octets_ + slack_ && items_.size() < max_messages_);
   });
   if (closed_) return make_error(ErrorKind::interrupted, Scope::run, "the run was stopped", {}, Retry::later);
   octets_ += octets;
   items_.push_back(std::move(fetched));
   filled_.notify_one();
   return {};
+}
+
+bool FetchQueue::has_room() {
+  const std::lock_guard lock(mutex_);
+  return closed_ || items_.empty() || (octets_ < max_octets_ && items_.size() < max_messages_);
 }
 
 void FetchQueue::finish(Status status) {

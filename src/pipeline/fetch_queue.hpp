@@ -16,9 +16,12 @@ namespace mailhaul::pipeline {
 /// Bounded in octets and messages; one message always fits, so nothing can stick. Two threads.
 class FetchQueue {
  public:
-  FetchQueue(std::uint64_t max_octets, std::size_t max_messages) : max_octets_(max_octets), max_messages_(max_messages) {}
+  /// `slack`: octets that may come beyond, by a source that asks has_room() and has more under way when it is told no.
+  FetchQueue(std::uint64_t max_octets, std::size_t max_messages, std::uint64_t slack)
+      : max_octets_(max_octets), max_messages_(max_messages), slack_(slack) {}
 
-  /// Blocks while full. Error `interrupted` once close() was called.
+  [[nodiscard]] bool has_room();
+  /// Blocks while full, slack and all. Error `interrupted` once close() was called.
   Status push(Fetched fetched);
   /// The reading thread's end, with how it ended.
   void finish(Status status);
@@ -34,6 +37,7 @@ class FetchQueue {
  private:
   const std::uint64_t max_octets_;
   const std::size_t max_messages_;
+  const std::uint64_t slack_;
   std::mutex mutex_;
   std::condition_variable filled_, drained_;
   std::deque<Fetched> items_;

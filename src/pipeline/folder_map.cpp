@@ -180,7 +180,9 @@ Result<FolderMap> map_folders(const std::vector<store::FolderInfo>& source, cons
     } else if (const auto by_role = rules.role_map ? roles.find(folder, selected) : std::nullopt) {
       wish.path = *by_role;
     }
-    if (rules.into && !wish.final) {
+    if (rules.into && folder.only && rule == parsed.end()) {
+      wish.path = *rules.into;
+    } else if (rules.into && !wish.final) {
       Components parts = rules.into->components;
       parts.insert(parts.end(), wish.path.components.begin(), wish.path.components.end());
       wish.path = FolderPath(std::move(parts));

@@ -11,6 +11,14 @@ bool lies_in(const std::string& inner, const std::string& outer) {
   return inner == outer || (inner.size() > outer.size() && inner.compare(0, outer.size(), outer) == 0 && inner[outer.size()] == '/');
 }
 
+// How often a pause that a server asks for is granted before it is given up (bad-input 61).
+constexpr unsigned kPauses = 3;
+
+/// The mailbox is in use, or logins came too often: nothing is wrong, it is only too early.
+bool asks_for_pause(const Error& error) {
+  return error.wait.has_value() && error.retry == Retry::later && error.kind == ErrorKind::unreachable;
+}
+
 }  // namespace
 
 Result<Identities> identify(const Job& job, const store::Descriptor& source, const store::Descriptor& target) {
@@ -38,7 +46,16 @@ Result<std::unique_ptr<store::Source>> open_steady(const store::Descriptor& desc
                                                    store::Services& services, const store::OpenOptions& options,
                                                    const Patience& patience) {
   auto opened = descriptor.open_source(location, services, options);
-  if (!opened.ok() || descriptor.probe == nullptr) return opened;
+  if (descriptor.probe == nullptr) return opened;
+  for (unsigned tries = 0; !opened.ok() && asks_for_pause(opened.error()) && tries < kPauses; ++tries) {
+    const auto pause = *opened.error().wait;
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(pause).count();
+    services.events.note({store::Note::Weight::warning, "",
+                          opened.error().what + "; trying again in " + std::to_string(seconds) + " s"});
+    MH_CHECK(wait_for(patience, services.cancel, pause));
+    opened = descriptor.open_source(location, services, options);
+  }
+  if (!opened.ok()) return opened;
   auto open = [&descriptor, &location, &services, &options] { return descriptor.open_source(location, services, options); };
   return std::unique_ptr<store::Source>(std::make_unique<SteadySource>(std::move(opened).value(), std::move(open),
                                                                        location.text(), patience, services));

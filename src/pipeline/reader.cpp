@@ -51,8 +51,8 @@ Result<store::ListEnd> list_into(store::Source& source, const store::FolderInfo&
 }
 
 Reader::Reader(store::Source& source, ledger::PendingTable& pending, const std::vector<const store::FolderInfo*>& folders,
-               FetchedSink sink)
-    : source_(source), pending_(pending), folders_(folders), sink_(std::move(sink)) {
+               FetchedSink sink, WantsMore wants_more)
+    : source_(source), pending_(pending), folders_(folders), sink_(std::move(sink)), wants_more_(std::move(wants_more)) {
   for (std::uint32_t i = 0; i < folders.size(); ++i) folder_index_.emplace(folders[i], i);
 }
 

@@ -24,12 +24,14 @@ struct Fetched {
 
 /// Takes what was fetched, on the thread that runs the reader; an Error stops it.
 using FetchedSink = std::function<Status(Fetched)>;
+/// Whether the sink could take more without waiting.
+using WantsMore = std::function<bool()>;
 
 /// Runs Source::fetch over all of `pending`. `folders[i]` belongs to PendingItem::folder i. One thread.
 class Reader final : private store::FetchSink {
  public:
   Reader(store::Source& source, ledger::PendingTable& pending, const std::vector<const store::FolderInfo*>& folders,
-         FetchedSink sink);
+         FetchedSink sink, WantsMore wants_more = {});
   /// Error: of the source (session, run), of the sink, or `bug` when the source left a message out or named one twice.
   Status run();
 
@@ -46,6 +48,7 @@ class Reader final : private store::FetchSink {
   Status on_vanished(const store::FolderInfo& folder, const store::Item& item) override {
     return pass_on(folder, item, Vanished{});
   }
+  bool wants_more() override { return !wants_more_ || wants_more_(); }
 
   struct Asked {
     std::uint64_t number = 0;
@@ -55,6 +58,7 @@ class Reader final : private store::FetchSink {
   ledger::PendingTable& pending_;
   const std::vector<const store::FolderInfo*>& folders_;
   FetchedSink sink_;
+  WantsMore wants_more_;
   std::unordered_map<const store::FolderInfo*, std::uint32_t> folder_index_;
   std::uint64_t next_ = 0;
   std::unordered_map<std::string, Asked> asked_;  ///< by folder index and key

@@ -42,6 +42,7 @@ class SteadyFetch final : private store::FetchSink {
   Status on_message(const store::FolderInfo& folder, const store::Item& item, mail::Message message) override;
   Status on_failed(const store::FolderInfo& folder, const store::Item& item, Error error) override;
   Status on_vanished(const store::FolderInfo& folder, const store::Item& item) override;
+  bool wants_more() override { return sink_.wants_more(); }
 
   const store::NextBatch& next_;
   store::FetchSink& sink_;

@@ -215,6 +215,7 @@ Status VerifyRun::add(Side side, const store::FolderInfo& folder, std::size_t in
   row.header_id = facts.header_id;
   row.loose_key = loose_key_of(facts, job_.options.dedup);
   row.meta = message.meta;
+  row.knows_meta = (side == Side::source ? source_ : target_)->caps().keeps_meta;
   return comparison_->add(side == Side::source ? ledger::Comparison::Side::source : ledger::Comparison::Side::target, row);
 }
 

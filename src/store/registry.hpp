@@ -62,10 +62,12 @@ struct Descriptor {
   /// null when the scheme cannot be read. A place that is not there: ErrorKind::unreachable; one that is not what
   /// the scheme says: usage.
   Result<std::unique_ptr<Source>> (*open_source)(const Location&, Services&, const OpenOptions&);
-  /// null when it cannot be written (ErrorKind::unsupported is then the registry's answer). Makes the place.
+  /// null when it cannot be written: `read_only` tells why. Makes the place.
   Result<std::unique_ptr<Target>> (*open_target)(const Location&, Services&, AckSink&, const OpenOptions&);
   /// null for a place without a server.
   Result<Probe> (*probe)(const Location&, Services&, const OpenOptions&) = nullptr;
+  std::string_view read_only{};  ///< one sentence why it cannot be written; "" = it can
+  std::string_view instead{};    ///< and what to do
 };
 
 /// Immutable after construction; thread-safe.

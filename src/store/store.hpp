@@ -47,6 +47,7 @@ struct FolderInfo {
   std::string state;   ///< opaque; "" = not known. Equal state = nothing of `covers` changed
   Covers covers;
   std::optional<std::uint64_t> messages;
+  bool only = false;  ///< the place knows no folders (POP3): its name is a convention and tells nothing
 };
 
 /// One message as a listing tells it.
@@ -93,6 +94,9 @@ class FetchSink {
   virtual Status on_message(const FolderInfo& folder, const Item& item, mail::Message message) = 0;
   virtual Status on_failed(const FolderInfo& folder, const Item& item, Error error) = 0;
   virtual Status on_vanished(const FolderInfo& folder, const Item& item) = 0;
+  /// False: what was delivered still waits for a slow target. A source with a session asks its server for nothing more
+  /// then, and keeps the session alive until this is true again; one without just delivers, and is made to wait.
+  [[nodiscard]] virtual bool wants_more() { return true; }
 };
 
 /// What a place can do. Plain data: a claimed ability is tested by the conformance suite, an unclaimed one must
@@ -109,6 +113,8 @@ struct Caps {
   Keywords keywords = Keywords::none;
   unsigned keywords_limit = 0;      ///< with `limited`: how many different ones a folder holds
   mail::Flags flags;                ///< the flags it can keep
+  bool keeps_meta = true;           ///< false: neither flags nor keywords nor received dates (POP3); a message's own
+                                    ///< fields tell when it came
   std::optional<Instant> dates_from, dates_to;  ///< received dates it can keep; nullopt = any
   std::optional<std::uint64_t> max_octets;
   bool nul = true;                  ///< keeps NUL

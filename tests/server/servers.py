@@ -127,6 +127,7 @@ class Dovecot:
         self.quota = settings.pop("quota", None)
         self.special_use = settings.pop("special_use", {})
         self.fsync = settings.pop("fsync", "never")
+        self.pop3 = os.path.exists("/usr/lib/dovecot/pop3")
         self.extra = settings.pop("extra", "")
         assert not settings, settings
         self.authority = authority
@@ -218,6 +219,9 @@ class Dovecot:
     def url(self, user, tls=True, host="localhost", folder="", query=""):
         return "%s://%s@%s:%d/%s%s" % ("imaps" if tls else "imap", user, host, self.tls_port if tls else self.port, folder, query)
 
+    def pop3_url(self, user, tls=True, host="localhost", query=""):
+        return "%s://%s@%s:%d%s" % ("pop3s" if tls else "pop3", user, host, self.pop3_tls_port if tls else self.pop3_port, query)
+
     def password_file(self, user):
         path = self.path("password-of-" + user)
         with open(path, "w", encoding="utf-8") as file:
@@ -246,7 +250,7 @@ class Dovecot:
 base_dir = {self.path("run")}
 state_dir = {self.path("run")}
 log_path = {self.log}
-protocols = imap
+protocols = imap{" pop3" if self.pop3 else ""}
 listen = 127.0.0.1
 default_internal_user = {USER.pw_name}
 default_internal_group = {GROUP}
@@ -296,6 +300,16 @@ service imap-login {{
   }}
   inet_listener imaps {{
     port = {self.tls_port}
+    ssl = yes
+  }}
+}}
+service pop3-login {{
+  chroot =
+  inet_listener pop3 {{
+    port = {self.pop3_port}
+  }}
+  inet_listener pop3s {{
+    port = {self.pop3_tls_port}
     ssl = yes
   }}
 }}

@@ -1,0 +1,71 @@
+// Fetching messages: many RETR in flight where the server allows it, each message spooled while it arrives, each one's
+// end told exactly once.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+
+#include "files/spool.hpp"
+#include "plugins/pop3/mailbox.hpp"
+#include "plugins/pop3/session.hpp"
+#include "store/store.hpp"
+
+namespace mailhaul::pop3 {
+
+/// Used once. Listens to the session while run() lasts.
+class Fetcher final : public Listener {
+ public:
+  Fetcher(Session& session, const Mailbox& mailbox, const store::NextBatch& next, store::FetchSink& sink)
+      : session_(session), mailbox_(mailbox), next_(next), sink_(sink) {}
+  Status run();
+
+ private:
+  struct Wanted {
+    const store::FolderInfo* folder = nullptr;
+    store::Item item;
+    unsigned refusals = 0;
+  };
+  /// One command in flight: RETR, or (folder == nullptr) the NOOP that confirms the message before it.
+  struct Asked {
+    CommandId id = 0;
+    Wanted wanted;
+    std::uint64_t octets = 0;  ///< as the listing had it: a hint
+  };
+  /// A message whose end is not certain yet.
+  struct Held {
+    Wanted wanted;
+    mail::Message message;
+  };
+
+  Status on_begin(CommandId id, const Reply& reply) override;
+  Status on_octets(CommandId id, Octets octets) override;
+  Status on_done(CommandId id, const Reply& reply) override;
+
+  Status fill();
+  Status pull();
+  Status ask(Wanted wanted);
+  Status confirm();
+  Status release();
+  Status arrived(Wanted wanted);
+  Status refused(Wanted wanted, const Reply& reply);
+  [[nodiscard]] bool has_room();
+
+  Session& session_;
+  const Mailbox& mailbox_;
+  const store::NextBatch& next_;
+  store::FetchSink& sink_;
+  bool exhausted_ = false;
+  bool target_is_slow_ = false;
+  std::deque<Asked> asked_;
+  std::deque<Wanted> to_send_;
+  std::optional<Held> held_;
+  std::uint64_t octets_ahead_ = 0;
+  std::unique_ptr<files::ContentWriter> writer_;
+};
+
+/// The Error for keys that died with their session.
+[[nodiscard]] Error names_are_gone(const Session& session, Scope scope);
+
+}  // namespace mailhaul::pop3
