@@ -156,6 +156,14 @@ Status Session::learn() {
 }
 
 Status Session::log_in(const store::Location& location) {
+  // POP3 has no greeting that says so: only a command of ours may begin logged in ("doveadm exec pop3").
+  if (connection_->is_tunnel()) {
+    MH_TRY(const auto reply, run(Command("STAT")));
+    if (reply.ok) {
+      login_ = "preauthenticated";
+      return {};
+    }
+  }
   if (!access_.password)
     return die(make_error(ErrorKind::unreachable, Scope::run, place_ + " wants a login, and there is no password"));
   const bool as_another = !query_of(location, "authuser").empty();

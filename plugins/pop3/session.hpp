@@ -48,7 +48,7 @@ class Session final : private ClientSink {
   /// for a pause: the mailbox is in use, logins too often), security (6), usage.
   static Result<std::unique_ptr<Session>> open(const store::Location& location, store::Services& services,
                                                const store::Access& access);
-  /// Sends QUIT if the session is well and idle, and closes. There never was a DELE, so it changes nothing.
+  /// Sends QUIT if the session is well and idle, and closes. There never was a DELE, so it removes nothing.
   ~Session() override;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;

@@ -63,6 +63,16 @@ void MaildirPlanter::plant(const std::vector<Planted>& mail) {
   }
 }
 
-void MaildirPlanter::take_last() { std::filesystem::remove(last_); }
+void MaildirPlanter::take_last() {
+  namespace fs = std::filesystem;
+  if (fs::remove(last_)) return;
+  // A server that looked has moved it into cur and given it flags.
+  const fs::path path(last_);
+  const std::string name = path.filename().string(), base = name.substr(0, name.find(':'));
+  for (const auto& entry : fs::directory_iterator(path.parent_path().parent_path() / "cur")) {
+    const std::string there = entry.path().filename().string();
+    if (there.substr(0, there.find(':')) == base) fs::remove(entry.path());
+  }
+}
 
 }  // namespace mailhaul::conformance

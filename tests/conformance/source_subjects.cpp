@@ -10,7 +10,7 @@
 #include <fstream>
 #include <map>
 
-#include "conformance/imap_subjects.hpp"
+#include "conformance/dovecot_subjects.hpp"
 #include "conformance/maildir_planter.hpp"
 #include "conformance/memory_store.hpp"
 #include "conformance/suite.hpp"
@@ -277,7 +277,7 @@ std::vector<SourceSubject> source_subjects() {
       {"mbox_tree", [plain] { return std::make_unique<MboxSource>("tree/", plain); }, mail::FolderPath({"Work"}), false,
        {}},
       {"maildir", [plain] { return std::make_unique<MaildirSource>(plain); }, mail::FolderPath({"Work"}), false, {}}};
-  for (SourceSubject& account : imap_source_subjects()) subjects.push_back(std::move(account));
+  for (SourceSubject& account : dovecot_source_subjects()) subjects.push_back(std::move(account));
   return subjects;
 }
 

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <filesystem>
 
-#include "conformance/imap_subjects.hpp"
+#include "conformance/dovecot_subjects.hpp"
 #include "conformance/memory_store.hpp"
 #include "conformance/suite.hpp"
 #include "files/forgetting_fs.hpp"
@@ -234,7 +234,7 @@ std::vector<TargetSubject> target_subjects() {
       memory, file_subject("mbox_file", mbox_file, mail::FolderPath({"mail"}), /*torn_until_recovery=*/true),
       file_subject("mbox_tree", mbox_tree, mail::FolderPath({"Work"}), /*torn_until_recovery=*/true),
       file_subject("maildir", maildir, mail::FolderPath({"Work"}), /*torn_until_recovery=*/false)};
-  for (TargetSubject& account : imap_target_subjects()) subjects.push_back(std::move(account));
+  for (TargetSubject& account : dovecot_target_subjects()) subjects.push_back(std::move(account));
   return subjects;
 }
 

@@ -7,7 +7,7 @@
 
 namespace mailhaul::conformance {
 
-[[nodiscard]] std::vector<TargetSubject> imap_target_subjects();
-[[nodiscard]] std::vector<SourceSubject> imap_source_subjects();
+[[nodiscard]] std::vector<TargetSubject> dovecot_target_subjects();
+[[nodiscard]] std::vector<SourceSubject> dovecot_source_subjects();
 
 }  // namespace mailhaul::conformance

@@ -1,6 +1,6 @@
-// Dovecot by `doveadm exec imap`: a real session on a pipe, logged in from the start, without port or running server.
+// Dovecot by `doveadm exec imap` (and pop3): a real session on a pipe, logged in from the start, without port or running server.
 // What it holds is read back by doveadm (tests/readers/accountreaders.py), never by our own source.
-#include "conformance/imap_subjects.hpp"
+#include "conformance/dovecot_subjects.hpp"
 
 #include <pwd.h>
 #include <spawn.h>
@@ -14,6 +14,7 @@
 
 #include "conformance/maildir_planter.hpp"
 #include "plugins/imap/plugin.hpp"
+#include "plugins/pop3/plugin.hpp"
 #include "store/registry.hpp"
 
 namespace mailhaul::conformance {
@@ -23,11 +24,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kDoveadm = "/usr/bin/doveadm";
-constexpr const char* kImapd = "/usr/lib/dovecot/imap";
 
-std::string absence() {
-  if (::access(kDoveadm, X_OK) == 0 && ::access(kImapd, X_OK) == 0) return {};
-  return "Dovecot is not installed (dovecot-imapd)";
+std::string absence(const std::string& protocol) {
+  if (::access(kDoveadm, X_OK) == 0 && ::access(("/usr/lib/dovecot/" + protocol).c_str(), X_OK) == 0) return {};
+  return "Dovecot is not installed (dovecot-" + protocol + "d)";
 }
 
 /// Who the server runs as: it refuses root.
@@ -50,7 +50,7 @@ class DovecotPlace {
     fs::create_directories(mail_root());
     const auto [uid, gid] = server_user();
     write_file(conf(), "base_dir = " + scratch_.path() + "/run\nstate_dir = " + scratch_.path() +
-                           "/run\nlog_path = /dev/stderr\nprotocols = imap\nssl = no\nfirst_valid_uid = 0\n"
+                           "/run\nlog_path = /dev/stderr\nprotocols = imap pop3\nssl = no\nfirst_valid_uid = 0\n"
                            "last_valid_uid = 0\nfirst_valid_gid = 0\nmail_uid = " +
                            std::to_string(uid) + "\nmail_gid = " + std::to_string(gid) + "\nmail_home = " +
                            scratch_.path() + "/home\nmail_location = " + kind_.storage + ":~/" + kind_.storage +
@@ -63,13 +63,15 @@ class DovecotPlace {
   [[nodiscard]] std::string mail_root() const { return scratch_.path() + "/home/" + kind_.storage; }
   [[nodiscard]] Result<std::vector<Kept>> read_back() const { return read_independently("doveadm:" + conf()); }
 
-  [[nodiscard]] store::Location location() const {
+  [[nodiscard]] store::Location location(const std::string& protocol = "imap") const {
     store::Location location;
-    location.scheme = "imap";
+    location.scheme = protocol;
     location.is_url = true;
     location.user = "test";
     location.host = "localhost";
-    location.query["tunnel"] = environment() + " exec " + kDoveadm + " -c " + conf() + " exec imap 2>>" + log();
+    // Dovecot's POP3 leaves the greeting to the process that logs in.
+    const std::string greeting = protocol == "pop3" ? "printf '+OK\\r\\n'; " : "";
+    location.query["tunnel"] = greeting + environment() + " exec " + kDoveadm + " -c " + conf() + " exec " + protocol + " 2>>" + log();
     return location;
   }
 
@@ -149,27 +151,42 @@ class AccountTarget final : public TargetHarness {
 /// Planted as files: Dovecot takes up what other programs deliver into its Maildir.
 class AccountSource final : public SourceHarness {
  public:
-  AccountSource() : place_(kind()), planter_(place_.mail_root()) { place_.give_to_server(); }
+  explicit AccountSource(const store::Descriptor& protocol)
+      : protocol_(protocol), place_(kind()), planter_(place_.mail_root()) {
+    place_.give_to_server();
+  }
 
   [[nodiscard]] static Kind kind() { return {"maildir", '.'}; }
-  [[nodiscard]] store::Caps claims() const override { return account_claims(kind()); }
+  [[nodiscard]] store::Caps claims() const override {
+    if (&protocol_ == &imap::kImap) return account_claims(kind());
+    store::Caps caps;
+    caps.keeps_meta = false;
+    caps.many_folders = false;
+    caps.exact_octets = false;
+    return caps;
+  }
   [[nodiscard]] files::FileSystem& fs() override { return *fs_; }
   Result<std::unique_ptr<store::Source>> open(store::Services& services) override {
-    return imap::kImap.open_source(place_.location(), services, store::OpenOptions{});
+    return protocol_.open_source(place_.location(std::string(protocol_.scheme)), services, store::OpenOptions{});
   }
   void plant(const std::vector<Planted>& mail) override {
     planter_.plant(mail);
     place_.give_to_server();
   }
   void age() override {}  // an account tells no times of its folders
-  void take_last(const mail::FolderPath&) override { planter_.take_last(); }
+  void take_last(const mail::FolderPath& folder) override {
+    planter_.take_last();
+    // Within the second of its last look Dovecot's POP3 takes a folder for unchanged.
+    const auto soon = fs::file_time_type::clock::now() + std::chrono::seconds(2);
+    if (&protocol_ == &pop3::kPop3) fs::last_write_time(planter_.dir_of(folder) + "/cur", soon);
+  }
   /// What a client can see. The server's own files change whenever somebody looks.
   [[nodiscard]] std::string fingerprint() const override {
     const auto kept = place_.read_back();
     if (!kept.ok()) return {};
     std::string text;
     for (const Kept& one : *kept) {
-      text += mail::FolderPath(one.folder).text() + " " + to_hex(one.cid.octets()) + " " + mail::to_text(one.flags);
+      text += mail::FolderPath(one.folder).text() + " " + to_hex(one.cid.octets()) + " " + mail::to_text(visible(one.flags));
       for (const std::string& word : one.keywords) text += " " + word;
       text += " " + std::to_string(one.received.value_or(0)) + "\n";
     }
@@ -178,6 +195,12 @@ class AccountSource final : public SourceHarness {
   std::optional<Spoilt> spoil(const mail::FolderPath&) override { return std::nullopt; }
 
  private:
+  /// Dovecot marks as read what a POP3 client fetches: nothing that the client could leave undone.
+  [[nodiscard]] mail::Flags visible(mail::Flags flags) const {
+    return &protocol_ == &imap::kImap ? flags : flags.set(mail::Flags::seen);
+  }
+
+  const store::Descriptor& protocol_;
   DovecotPlace place_;
   MaildirPlanter planter_;
   std::unique_ptr<files::FileSystem> fs_ = files::make_real_file_system();
@@ -197,23 +220,28 @@ TargetSubject account_subject(std::string name, const Kind& kind) {
   subject.folder = mail::FolderPath({"Work"});
   subject.keeps_power = "its disk is a server's: cuts and kills are tested in tests/server";
   subject.spoils_date = spoilt_by_dovecot;
-  subject.absent = absence();
+  subject.absent = absence("imap");
   return subject;
 }
 
 }  // namespace
 
-std::vector<TargetSubject> imap_target_subjects() {
+std::vector<TargetSubject> dovecot_target_subjects() {
   return {account_subject("imap_sdbox", {"sdbox", '/'}), account_subject("imap_maildir", {"maildir", '.'})};
 }
 
-std::vector<SourceSubject> imap_source_subjects() {
+std::vector<SourceSubject> dovecot_source_subjects() {
   SourceSubject account;
   account.name = "imap_maildir";
-  account.make = [] { return std::make_unique<AccountSource>(); };
+  account.make = [] { return std::make_unique<AccountSource>(imap::kImap); };
   account.folder = mail::FolderPath({"Work"});
-  account.absent = absence();
-  return {account};
+  account.absent = absence("imap");
+  SourceSubject mailbox;
+  mailbox.name = "pop3_maildir";
+  mailbox.make = [] { return std::make_unique<AccountSource>(pop3::kPop3); };
+  mailbox.folder = mail::FolderPath({"INBOX"});
+  mailbox.absent = absence("pop3");
+  return {account, mailbox};
 }
 
 }  // namespace mailhaul::conformance
