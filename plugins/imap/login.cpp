@@ -176,8 +176,9 @@ Status Session::authenticate(const std::string& name, const store::Location& loc
     if (!challenge)
       return make_error(ErrorKind::unreachable, Scope::session, place_ + " sent a challenge that is not Base64");
     MH_TRY(const Secret answer, mechanism->respond(*challenge));
-    sent_secret_ = Secret(to_base64(answer.reveal()));
-    return sent_secret_;
+    // The empty answer to a failure report leaves the token the one to be kept out of what is said of it.
+    if (!answer.empty()) sent_secret_ = Secret(to_base64(answer.reveal()));
+    return Secret(to_base64(answer.reveal()));
   };
   auto response = run(std::move(command));
   challenge_ = nullptr;

@@ -86,6 +86,7 @@ Status Session::turn_to_the_end(milliseconds wait) {
   if (dead_) return *dead_;
   const auto octets = client_->output();
   if (!octets.ok()) return die(octets.error());
+  const auto before = services_.clock.steady();
   const auto step = connection_->step(*octets, wait);
   if (!step.ok()) {
     Error error = step.error();
@@ -111,6 +112,13 @@ Status Session::turn_to_the_end(milliseconds wait) {
     Error error = std::move(*listener_error_);
     listener_error_.reset();
     return error;
+  }
+  // Only in a message: in the midst of long work a server says no more than "* OK still here".
+  if (!in_body_) {
+    floor_.restart();
+  } else if (floor_.fell(now - before, step->received.size())) {
+    return die(make_error(ErrorKind::unreachable, Scope::session, place_ + " sends less than 128 octets a second",
+                          "the network or the server is overloaded; try again later", Retry::later));
   }
   if ((client_->in_flight() != 0 || !client_->greeted()) && now - last_heard_ > access_.timeout) return die(silence());
   return {};
@@ -194,6 +202,7 @@ Status Session::on_untagged(CommandId current, Response response) {
 
 // A listener's Error must not end the parser: the stream stays in step, and turn() returns it.
 Status Session::on_body_begin(CommandId current, std::uint64_t size) {
+  in_body_ = true;
   if (listener_ == nullptr || listener_error_) return {};
   if (auto status = listener_->on_body_begin(current, size); !status.ok()) listener_error_ = std::move(status).error();
   return {};
@@ -206,6 +215,7 @@ Status Session::on_body(CommandId current, Octets octets) {
 }
 
 Status Session::on_body_end(CommandId current) {
+  in_body_ = false;
   if (listener_ == nullptr || listener_error_) return {};
   if (auto status = listener_->on_body_end(current); !status.ok()) listener_error_ = std::move(status).error();
   return {};

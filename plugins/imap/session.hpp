@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "net/connection.hpp"
+#include "net/rate_floor.hpp"
 #include "plugins/imap/protocol/client.hpp"
 #include "plugins/imap/protocol/names.hpp"
 #include "plugins/imap/quirks.hpp"
@@ -153,6 +154,8 @@ class Session final : private ClientSink {
   std::optional<Error> dead_;
   std::optional<Error> listener_error_;
   std::chrono::steady_clock::time_point last_heard_, last_spoken_;
+  net::RateFloor floor_;
+  bool in_body_ = false;
 
   std::set<std::string> capabilities_;
   std::optional<std::uint64_t> append_limit_;

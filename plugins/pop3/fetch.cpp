@@ -17,6 +17,10 @@ constexpr std::uint64_t kAheadOctets = 16ULL << 20U;
 constexpr std::size_t kAheadCommands = 64;
 constexpr std::uint64_t kUnknownSize = 50'000;  // the mean of real mailboxes
 constexpr unsigned kRefusals = 2;               // after so many a message fails
+// Sizes that some servers round (InterChange: to 1,024; quirk 72).
+constexpr std::uint64_t kRounding = 1024;
+// So many messages must be read twice, and equal, before a server's sizes are known to be mere hints.
+constexpr unsigned kAgreed = 3;
 
 /// A hint, and no more than a message can have: sums of it must not wrap.
 std::uint64_t size_of(const store::Item& item) { return std::min(item.size.value_or(kUnknownSize), Limits().body); }
@@ -25,22 +29,25 @@ std::uint64_t size_of(const store::Item& item) { return std::min(item.size.value
 
 Error names_are_gone(const Session& session, Scope scope) {
   return make_error(ErrorKind::unreachable, scope,
-                    session.place() + " gives no lasting names: with the connection the names of its messages were lost",
+                    session.place() + (scope == Scope::message
+                                             ? " names this message otherwise since the connection was lost"
+                                             : " gives no lasting names: with the connection those of its messages were lost"),
                     "run the same command again; what has arrived is found by its content",
                     scope == Scope::message ? Retry::later : Retry::never);
 }
 
 bool Fetcher::has_room() {
   target_is_slow_ = !sink_.wants_more();
-  if (target_is_slow_ || asked_.empty()) return !target_is_slow_;
-  return session_.pipelines() && octets_ahead_ < kAheadOctets && asked_.size() < kAheadCommands;
+  if (target_is_slow_ || asked_.empty()) return !target_is_slow_ && !held_;
+  const bool alone = asked_.front().wanted.first_reading.has_value() || alone_.size() >= kAgreed;
+  return !alone && session_.pipelines() && octets_ahead_ < kAheadOctets && asked_.size() < kAheadCommands;
 }
 
 Status Fetcher::run() {
   for (;;) {
     MH_CHECK(fill());
     if (asked_.empty() && held_) MH_CHECK(confirm());
-    if (asked_.empty() && exhausted_ && to_send_.empty()) return {};
+    if (asked_.empty() && exhausted_ && to_send_.empty() && alone_.empty()) return {};
     if (asked_.empty()) MH_CHECK(session_.keep_alive());
     MH_CHECK(session_.turn(target_is_slow_ ? kSlowTurn : kTurn));
   }
@@ -48,10 +55,14 @@ Status Fetcher::run() {
 
 Status Fetcher::fill() {
   while (has_room()) {
-    if (to_send_.empty()) MH_CHECK(pull());
-    if (to_send_.empty()) return {};
-    Wanted first = std::move(to_send_.front());
-    to_send_.pop_front();
+    // Second readings come as soon as there are enough of them to learn from, else last.
+    const bool alone = asked_.empty() && !alone_.empty() && (alone_.size() >= kAgreed || (exhausted_ && to_send_.empty()));
+    if (!alone && to_send_.empty()) MH_CHECK(pull());
+    auto& queue = alone ? alone_ : to_send_;
+    if (queue.empty() && !(asked_.empty() && !alone_.empty())) return {};
+    if (queue.empty()) continue;
+    Wanted first = std::move(queue.front());
+    queue.pop_front();
     MH_CHECK(ask(std::move(first)));
   }
   return {};
@@ -61,7 +72,7 @@ Status Fetcher::pull() {
   if (exhausted_) return {};
   MH_TRY(auto batch, next_());
   exhausted_ = batch.items.empty();
-  for (auto& item : batch.items) to_send_.push_back({batch.folder, std::move(item), 0});
+  for (auto& item : batch.items) to_send_.push_back({batch.folder, std::move(item), 0, std::nullopt});
   return {};
 }
 
@@ -85,31 +96,50 @@ Status Fetcher::ask(Wanted wanted) {
   return {};
 }
 
-/// A size that LIST had wrong may come of a server that counts otherwise, or of an end that was none: a dot that stood in
-/// the message. Then no answer follows, but more of it. So the next answer must come first, if need be to NOOP.
+/// A size that LIST had wrong may come of a server that counts otherwise, or of an end that was none: a line of one dot
+/// that stood in the message, an error in the midst of it. Then something else follows than the next answer.
 Status Fetcher::confirm() {
   MH_TRY(const CommandId id, session_.start(Command("NOOP")));
   asked_.push_back({id, {}, 0});
   return {};
 }
 
-Status Fetcher::release() {
+/// The next answer began as it should.
+Status Fetcher::confirmed() {
   if (!held_) return {};
-  const Held held = std::move(*held_);
+  Held held = std::move(*held_);
   held_.reset();
-  return sink_.on_message(*held.wanted.folder, held.wanted.item, held.message);
+  return deliver(std::move(held));
+}
+
+Status Fetcher::deliver(Held held) {
+  return sink_.on_message(*held.wanted.folder, held.wanted.item, std::move(held.message));
 }
 
 Status Fetcher::on_begin(CommandId, const Reply&) {
-  MH_CHECK(release());
+  MH_CHECK(confirmed());
+  lines_ = 0;
   MH_TRY(writer_, session_.services().spool.begin());
   return {};
 }
 
-Status Fetcher::on_octets(CommandId, Octets octets) { return writer_ ? writer_->append(octets) : Status(); }
+Status Fetcher::on_octets(CommandId, Octets octets) {
+  lines_ += static_cast<std::uint64_t>(std::count(octets.begin(), octets.end(), std::byte{'\n'}));
+  return writer_ ? writer_->append(octets) : Status();
+}
 
 Status Fetcher::on_done(CommandId id, const Reply& reply) {
-  MH_CHECK(release());
+  // -ERR may be the rest of the message before it: "half a message", ".", "-ERR read error".
+  if (!reply.ok && held_) {
+    Held held = std::move(*held_);
+    held_.reset();
+    if (held.wanted.first_reading) {
+      MH_CHECK(refused(std::move(held.wanted), reply));
+    } else {
+      MH_CHECK(read_again(std::move(held.wanted), *held.message.content));
+    }
+  }
+  MH_CHECK(confirmed());
   if (asked_.empty() || asked_.front().id != id) return {};  // of a fetch that was broken off
   Asked asked = std::move(asked_.front());
   asked_.pop_front();
@@ -118,21 +148,66 @@ Status Fetcher::on_done(CommandId id, const Reply& reply) {
   return reply.ok ? arrived(std::move(asked.wanted)) : refused(std::move(asked.wanted), reply);
 }
 
+Fetcher::Size Fetcher::size_class(const store::Item& item, const mail::Content& content) const {
+  const std::uint64_t size = content.size();
+  if (!item.size) return Size::other;
+  // Some servers count what lies on their disk, with LF (qmail).
+  if (*item.size == size || *item.size == size - lines_) return Size::exact;
+  if (size + kRounding < *item.size) return Size::short_of;
+  return size > *item.size + *item.size / 4 + 4 * kRounding ? Size::far_off : Size::other;
+}
+
+void Fetcher::note(store::Note::Weight weight, const Wanted& wanted, const std::string& text) {
+  session_.services().events.note({weight, wanted.folder->path.text(), session_.place() + " " + text});
+}
+
 Status Fetcher::arrived(Wanted wanted) {
-  if (!writer_) return {};
+  if (!writer_) return make_error(ErrorKind::bug, Scope::run, "a message ended that had not begun", "please report this");
   const auto writer = std::move(writer_);
   MH_TRY(auto content, writer->finish());
+  if (session_.services().cancel.requested()) return interrupted();
+  if (session_.lf_only() && !std::exchange(told_of_ends_, true))
+    note(store::Note::Weight::info, wanted, "ends the lines of its answers with LF alone");
+  if (content->size() == 0 && wanted.item.size.value_or(0) != 0) return refused(std::move(wanted), {false, {}, "no text"});
+  const Size size = size_class(wanted.item, *content);
+  const bool is_believed = size == Size::exact || (size == Size::other && agreed_ >= kAgreed);
+  if (!is_believed && !wanted.first_reading) return read_again(std::move(wanted), *content);
+  if (!is_believed) {
+    if (*wanted.first_reading != content->facts().cid)
+      return refused(std::move(wanted), {false, {}, "it gave two different texts for it"});
+    if (++agreed_ == kAgreed) {
+      // The others that wait for a second reading need none, or one like all.
+      for (auto& other : alone_) {
+        other.first_reading.reset();
+        to_send_.push_back(std::move(other));
+      }
+      alone_.clear();
+    }
+    if (!std::exchange(told_of_sizes_, true))
+      note(store::Note::Weight::info, wanted, "lists other sizes than its messages have");
+    if (size == Size::short_of)
+      note(store::Note::Weight::doubtful, wanted,
+           "lists message " + wanted.item.key + " with " + std::to_string(*wanted.item.size) + " octets and gives " +
+               std::to_string(content->size()) + ", twice: it may be cut off there");
+  }
   mail::Message message{std::move(content), {}};
   message.meta.received = mail::received_or_fallback(message.content->facts());
-  if (session_.services().cancel.requested()) return interrupted();
-  const bool is_certain = wanted.item.size == message.content->size();
-  held_ = Held{std::move(wanted), std::move(message)};
-  return is_certain ? release() : Status();
+  Held held{std::move(wanted), std::move(message)};
+  if (size == Size::exact) return deliver(std::move(held));
+  held_ = std::move(held);
+  return {};
+}
+
+Status Fetcher::read_again(Wanted wanted, const mail::Content& content) {
+  wanted.first_reading = content.facts().cid;
+  alone_.push_back(std::move(wanted));
+  return {};
 }
 
 /// Once more, behind the others: a server that is about to hang up says -ERR too.
 Status Fetcher::refused(Wanted wanted, const Reply& reply) {
   if (++wanted.refusals < kRefusals) {
+    wanted.first_reading.reset();
     to_send_.push_back(std::move(wanted));
     return {};
   }

@@ -26,6 +26,7 @@ class Fetcher final : public Listener {
     const store::FolderInfo* folder = nullptr;
     store::Item item;
     unsigned refusals = 0;
+    std::optional<Digest> first_reading;  ///< it was read, and its size was not the one that was listed
   };
   /// One command in flight: RETR, or (folder == nullptr) the NOOP that confirms the message before it.
   struct Asked {
@@ -38,6 +39,8 @@ class Fetcher final : public Listener {
     Wanted wanted;
     mail::Message message;
   };
+  /// How a message's size is to what LIST said of it.
+  enum class Size { exact, other, short_of, far_off };
 
   Status on_begin(CommandId id, const Reply& reply) override;
   Status on_octets(CommandId id, Octets octets) override;
@@ -47,9 +50,13 @@ class Fetcher final : public Listener {
   Status pull();
   Status ask(Wanted wanted);
   Status confirm();
-  Status release();
+  Status confirmed();
+  Status deliver(Held held);
   Status arrived(Wanted wanted);
   Status refused(Wanted wanted, const Reply& reply);
+  Status read_again(Wanted wanted, const mail::Content& content);
+  [[nodiscard]] Size size_class(const store::Item& item, const mail::Content& content) const;
+  void note(store::Note::Weight weight, const Wanted& wanted, const std::string& text);
   [[nodiscard]] bool has_room();
 
   Session& session_;
@@ -60,7 +67,11 @@ class Fetcher final : public Listener {
   bool target_is_slow_ = false;
   std::deque<Asked> asked_;
   std::deque<Wanted> to_send_;
+  std::deque<Wanted> alone_;  ///< to be asked with nothing else in flight
   std::optional<Held> held_;
+  unsigned agreed_ = 0;       ///< second readings that were equal to the first
+  bool told_of_sizes_ = false, told_of_ends_ = false;
+  std::uint64_t lines_ = 0;   ///< LF in the message that arrives
   std::uint64_t octets_ahead_ = 0;
   std::unique_ptr<files::ContentWriter> writer_;
 };

@@ -102,9 +102,7 @@ Status Session::await_greeting() {
     if (!client_->greeted() && services_.clock.steady() - start > access_.timeout) return die(silence());
   }
   greeting_ = greeted_->text;
-  if (greeted_->ok) return {};
-  return die(make_error(ErrorKind::unreachable, Scope::session, place_ + " turned us away: " + visible(greeting_),
-                        "try again later", Retry::later));
+  return greeted_->ok ? Status() : die(turned_away(*greeted_, "the connection"));
 }
 
 Status Session::secure(const store::Location& location, bool stls) {
@@ -168,18 +166,20 @@ Status Session::log_in(const store::Location& location) {
     return die(make_error(ErrorKind::unreachable, Scope::run, place_ + " wants a login, and there is no password"));
   const bool as_another = !query_of(location, "authuser").empty();
   const std::string pinned = query_of(location, "auth");
-  const auto mechanism = sasl::choose_mechanism(split(arguments_of("SASL"), ' '), pinned, as_another);
+  const bool plainly = equals_ignoring_case(pinned, "user");
+  const auto mechanism =
+      plainly ? std::nullopt : sasl::choose_mechanism(split(arguments_of("SASL"), ' '), pinned, as_another);
   auto secret = access_.password();
   if (!secret.ok()) return die(std::move(secret).error());
   secret_ = *secret;
   // While a password was asked for the server may have gone.
   last_heard_ = services_.clock.steady();
   if (mechanism) return authenticate(*mechanism, location, *secret);
-  if (as_another || !pinned.empty())
+  if (as_another || (!pinned.empty() && !plainly))
     return die(make_error(ErrorKind::unreachable, Scope::run,
                           place_ + " offers no login that we know" +
                               (has("SASL") ? " (it has " + visible(arguments_of("SASL")) + ")" : std::string()),
-                          "known are " + join(sasl::known_mechanisms(), ", ") + "; choose one with ?auth="));
+                          "known are USER, " + join(sasl::known_mechanisms(), ", ") + "; choose one with ?auth="));
   return log_in_plainly(location, *secret);
 }
 
@@ -213,8 +213,9 @@ Status Session::authenticate(const std::string& name, const store::Location& loc
       if (!challenge)
         return make_error(ErrorKind::unreachable, Scope::session, place_ + " sent a challenge that is not Base64");
       MH_TRY(const Secret answer, mechanism->respond(*challenge));
-      sent_secret_ = Secret(to_base64(answer.reveal()));
-      return sent_secret_;
+      // The empty answer to a failure report leaves the token the one to be kept out of what is said of it.
+      if (!answer.empty()) sent_secret_ = Secret(to_base64(answer.reveal()));
+      return Secret(to_base64(answer.reveal()));
     };
     const auto reply = run(std::move(command));
     challenge_ = nullptr;
@@ -250,13 +251,10 @@ std::string Session::without_secret(std::string_view text) const {
   return without_secrets(text, {&secret_, &sent_secret_});
 }
 
-Error Session::login_refused(const Reply& reply) const {
-  const std::string who = user_.empty() ? "the login" : "the login of " + visible(user_);
+Error Session::turned_away(const Reply& reply, const std::string& what) const {
   const std::string said = reply.text.empty() ? reply.code : reply.text;
-  Error error =
-      make_error(ErrorKind::unreachable, Scope::session, place_ + " refused " + who + ": " + visible(without_secret(said)),
-                 "check user name and password; many providers want an app password or a token (?auth=xoauth2), and "
-                 "some that POP3 is switched on in their settings first");
+  Error error = make_error(ErrorKind::unreachable, Scope::session,
+                           place_ + " refused " + what + ": " + visible(without_secret(said)), "try again later");
   if (reply.code == "LOGIN-DELAY") {
     const std::string delay = arguments_of("LOGIN-DELAY");
     const auto told = parse_uint(std::string_view(delay).substr(0, delay.find(' ')));
@@ -271,6 +269,14 @@ Error Session::login_refused(const Reply& reply) const {
     error.hint = "the server says that this will pass; try again later";
   }
   if (error.wait) error.retry = Retry::later;
+  return error;
+}
+
+Error Session::login_refused(const Reply& reply) const {
+  Error error = turned_away(reply, user_.empty() ? "the login" : "the login of " + visible(user_));
+  if (!error.wait)
+    error.hint = "check user name and password; many providers want an app password or a token (?auth=xoauth2), and some "
+                 "that POP3 is switched on in their settings first";
   return error;
 }
 

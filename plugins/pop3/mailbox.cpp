@@ -19,7 +19,6 @@ constexpr std::size_t kLongestName = 500;
 /// A UIDL as part of a key: printable ASCII without blanks, whatever the server says. Begins with '%' only before two
 /// digits, or "%%".
 std::string encoded(std::string_view name) {
-  if (name.size() > kLongestName) return "%%" + to_hex(mail::sha256(as_octets(name)).octets());
   std::string text;
   for (const char c : name) {
     if (c > 0x20 && c < 0x7F && c != '%') {
@@ -28,6 +27,7 @@ std::string encoded(std::string_view name) {
       text += "%" + to_hex(as_octets(std::string_view(&c, 1)));
     }
   }
+  if (text.size() > kLongestName) return "%%" + to_hex(mail::sha256(as_octets(name)).octets());
   return text;
 }
 
@@ -58,13 +58,13 @@ Result<Mailbox> Mailbox::read(Session& session) {
   const auto &stat_reply = replies[stat_at], &list_reply = replies[stat_at + 1], &uidl_reply = replies[stat_at + 2];
   const auto stat = stat_reply.ok ? parse_stat(stat_reply.text) : std::nullopt;
   // Some servers refuse to list a mailbox that is empty.
-  if (!list_reply.ok && !(stat && stat->messages == 0))
-    return session.refusal(list_reply, "list the messages", Scope::session);
+  if (!list_reply.ok && !(stat && stat->messages == 0)) return session.turned_away(list_reply, "to list the messages");
   if (!uidl_reply.ok) {
-    Error error = session.refusal(uidl_reply, "tell the names of the messages (UIDL)", Scope::session);
-    if (error.retry == Retry::later) return error;
+    Error error = session.turned_away(uidl_reply, "to tell the names of the messages (UIDL)");
+    if (error.wait) return error;
   }
   mailbox.has_uidl_ = uidl_reply.ok || mailbox.entries_.empty();
+  session.take_pipelining();
   mailbox.sort();
   mailbox.mark_lasting();
   mailbox.make_state();
@@ -123,7 +123,15 @@ void Mailbox::sort() {
   listed_ = entries_.size();
 }
 
+/// Some servers know of UIDL and answer it with the numbers of LIST, which other messages will have tomorrow (getmail's
+/// BrokenUIDL). Where names count up from 1 because no mail was ever removed, it costs a reading.
+bool Mailbox::names_are_numbers() const {
+  return std::all_of(entries_.begin(), entries_.end(),
+                     [&](const Entry& entry) { return name_of(entry) == std::to_string(entry.number); });
+}
+
 void Mailbox::mark_lasting() {
+  const bool any_lasts = has_uidl_ && !names_are_numbers();
   by_name_.resize(entries_.size());
   std::iota(by_name_.begin(), by_name_.end(), 0U);
   std::sort(by_name_.begin(), by_name_.end(),
@@ -132,7 +140,7 @@ void Mailbox::mark_lasting() {
     Entry& entry = entries_[*first];
     const auto last = std::find_if(first, by_name_.end(),
                                    [&](std::uint32_t index) { return rank(entries_[index]) != rank(entry); });
-    entry.lasting = has_uidl_ && last - first == 1 && entry.name_size != 0;
+    entry.lasting = any_lasts && last - first == 1 && entry.name_size != 0;
     if (!entry.lasting) nameless_ += static_cast<std::uint64_t>(last - first);
     first = last;
   }
@@ -171,9 +179,15 @@ Mailbox::Find Mailbox::find(const store::Key& key, const Entry*& entry) const {
   const auto found = std::lower_bound(by_name_.begin(), by_name_.end(), wanted, [&](std::uint32_t index, const auto& value) {
     return rank(entries_[index]) < value;
   });
-  if (found == by_name_.end() || rank(entries_[*found]) != wanted || !entries_[*found].lasting) return Find::gone;
-  entry = &entries_[*found];
-  return Find::there;
+  if (found != by_name_.end() && rank(entries_[*found]) == wanted && entries_[*found].lasting) {
+    entry = &entries_[*found];
+    return Find::there;
+  }
+  // One of that name with another size, or several: it may be the same message.
+  const auto alike = std::lower_bound(by_name_.begin(), by_name_.end(), name, [&](std::uint32_t index, std::string_view value) {
+    return name_of(entries_[index]) < value;
+  });
+  return alike != by_name_.end() && name_of(entries_[*alike]) == name ? Find::forgotten : Find::gone;
 }
 
 void Mailbox::tell(Session& session, const std::optional<Stat>& stat) const {
@@ -193,7 +207,7 @@ void Mailbox::tell(Session& session, const std::optional<Stat>& stat) const {
     note(Weight::warning, "gives its messages no lasting names (no UIDL): every run reads all of them and tells by their "
                           "content which are there already");
   else if (nameless_ != 0)
-    note(Weight::warning, "gives " + messages_text(nameless_) + " no name of their own (UIDL missing or shared): every "
+    note(Weight::warning, "gives " + messages_text(nameless_) + " no name of their own (UIDL missing, shared, or a mere number): every "
                           "run reads these and tells by their content which are there already");
   // RFC 2449 6.7: "EXPIRE 0" lets the server remove what was read once.
   if (session.arguments_of("EXPIRE").starts_with("0"))

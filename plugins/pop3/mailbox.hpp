@@ -40,13 +40,14 @@ class Mailbox {
   /// key of this session.
   [[nodiscard]] store::Key key_of(const Entry& entry) const;
   enum class Find { there, gone, forgotten };
-  /// `forgotten`: a key of another session, which names nothing any more.
+  /// `forgotten`: it may be there, but the key does not name it any more: one of another session, or of another size.
   [[nodiscard]] Find find(const store::Key& key, const Entry*& entry) const;
 
  private:
   void take_size(std::string_view line);
   void take_name(std::string_view line);
   void sort();
+  [[nodiscard]] bool names_are_numbers() const;
   void mark_lasting();
   void make_state();
   void tell(Session& session, const std::optional<Stat>& stat) const;

@@ -48,12 +48,6 @@ Status Session::die(Error error) {
   return *dead_;
 }
 
-Error Session::nonsense(const std::string& what) {
-  (void)die(make_error(ErrorKind::unreachable, Scope::session, place_ + ": " + what,
-                       "the server's answer makes no sense; try again, and report it with --trace FILE", Retry::later));
-  return *dead_;
-}
-
 Error Session::silence() const {
   const auto waited = std::chrono::duration_cast<seconds>(access_.timeout).count();
   // A port that speaks TLS from the first octet waits for ours, as we wait for its greeting.
@@ -91,6 +85,7 @@ Status Session::turn(milliseconds wait) {
 }
 
 Status Session::exchange(milliseconds wait) {
+  const auto before = services_.clock.steady();
   const auto step = connection_->step(client_->output(), wait);
   hung_up_ = !step.ok() || step->closed;
   if (!step.ok()) return die(client_->farewell().empty() ? step.error() : ended());
@@ -107,6 +102,12 @@ Status Session::exchange(milliseconds wait) {
     Error error = std::move(*listener_error_);
     listener_error_.reset();
     return error;
+  }
+  if (!client_->in_answer()) {
+    floor_.restart();
+  } else if (floor_.fell(now - before, step->received.size())) {
+    return die(make_error(ErrorKind::unreachable, Scope::session, place_ + " sends less than 128 octets a second",
+                          "the network or the server is overloaded; try again later", Retry::later));
   }
   if ((!idle() || !client_->greeted()) && now - last_heard_ > access_.timeout) return die(silence());
   return {};
@@ -196,13 +197,6 @@ Status Session::on_done(CommandId id, const Reply& reply) {
   }
   tell([&](Listener& listener) { return listener.on_done(id, reply); });
   return {};
-}
-
-Error Session::refusal(const Reply& reply, const std::string& what, Scope scope) const {
-  Error error = make_error(ErrorKind::message, scope,
-                           place_ + " refused to " + what + ": " + visible(reply.text.empty() ? reply.code : reply.text));
-  if (reply.code == "SYS/TEMP" || reply.code == "IN-USE") error.retry = Retry::later;
-  return error;
 }
 
 }  // namespace mailhaul::pop3

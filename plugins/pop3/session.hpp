@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "net/connection.hpp"
+#include "net/rate_floor.hpp"
 #include "plugins/pop3/protocol/client.hpp"
 #include "store/registry.hpp"
 #include "store/services.hpp"
@@ -88,10 +89,16 @@ class Session final : private ClientSink {
   /// CAPA again: after the login it may tell more (RFC 2449 5).
   [[nodiscard]] Call ask_capabilities();
 
-  /// The Error that a -ERR means; `what` says what was asked ("deliver message 7").
-  [[nodiscard]] Error refusal(const Reply& reply, const std::string& what, Scope scope) const;
-  /// An answer that makes no sense: ends the session.
-  Error nonsense(const std::string& what);
+  /// After CAPA was asked once more.
+  void take_pipelining() {
+    if (has("PIPELINING")) client_->set_pipelining(true);
+  }
+  /// Messages come with LF alone at the ends of their lines.
+  [[nodiscard]] bool lf_only() const { return client_->lf_only(); }
+
+  /// The Error of a mailbox that is not opened; `what` says what was asked ("to list the messages"). With `wait` where the
+  /// server asks for a pause: [IN-USE], [SYS/TEMP], [LOGIN-DELAY] (RFC 2449 8, 3206).
+  [[nodiscard]] Error turned_away(const Reply& reply, const std::string& what) const;
 
  private:
   Session(const store::Location& location, store::Services& services, const store::Access& access);
@@ -147,6 +154,7 @@ class Session final : private ClientSink {
   std::optional<Error> dead_;
   std::optional<Error> listener_error_;
   std::chrono::steady_clock::time_point last_heard_, last_spoken_;
+  net::RateFloor floor_;
 
   std::map<std::string, std::string> capabilities_;
   std::string greeting_, login_ = "none";

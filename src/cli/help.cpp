@@ -26,7 +26,7 @@ constexpr std::string_view kExitCodes = R"(Exit codes:
   12  interrupted; state is kept, run again to go on
   13  verify: a difference
   14  stopped by the deletion brake
-  15  the place cannot do that
+  15  the place cannot do that (writing to POP3, say)
 When several apply: 2, 1, 9, 7, 6, 14, 11, 10, 12, 8, 4, 5, 15, 13, 3.
 )";
 
@@ -35,6 +35,11 @@ constexpr std::string_view kLocations = R"(Where mail lies:
                  an account on a server, over TLS (port 993)
   imap://USER@HOST[:PORT][/FOLDER]
                  the same, where TLS begins with STARTTLS (port 143)
+  pop3s://USER@HOST[:PORT]
+                 a POP3 mailbox over TLS (port 995): one folder, INBOX. It can only
+                 be read, and nothing is deleted there
+  pop3://USER@HOST[:PORT]
+                 the same, where TLS begins with STLS (port 110)
   maildir:PATH   a Maildir or Maildir++ tree; its root is the folder INBOX
   mbox:PATH      a file is one folder, named after it without .mbox;
                  a directory, or a PATH that ends in '/', is a tree of them
@@ -51,7 +56,7 @@ Accounts:
   The last '@' divides USER from HOST, so a user name may be an address:
   imaps://anna@example.org@imap.example.org. '%' begins a code, as in a URL.
   A FOLDER in a SOURCE selects it and what lies below it; in a TARGET it means
-  --into FOLDER.
+  --into FOLDER. POP3 has no folders; --into names the folder for its mail itself.
 
   Passwords, the first that is there:
     --source-password-command CMD   a shell command whose only line is the password;
@@ -73,7 +78,7 @@ Accounts:
     tunnel=CMD          talk to this shell command instead of a socket; '&' and '%'
                         in CMD are written %26 and %25
     tls=off             no encryption: only to this very machine, or with
-                        --allow-plaintext; only with imap://
+                        --allow-plaintext; only with imap:// and pop3://
 )";
 
 constexpr std::string_view kCopyText =
@@ -97,6 +102,8 @@ Examples:
   mailhaul copy --source-password-command 'pass mail/anna' \
       imaps://anna@imap.example.org maildir:Mail
       a whole account into a Maildir
+  mailhaul copy pop3s://anna@pop.old.example imaps://anna@imap.new.example
+      what a POP3 server holds into an IMAP account; with --seen as read
 )";
 
 constexpr std::string_view kVerifyText =
@@ -110,6 +117,8 @@ Examples:
       compare the messages, not their flags and dates
   mailhaul verify --json maildir:Mail mbox:backup/ | jq .missing
   mailhaul verify imaps://anna@imap.example.org maildir:Mail
+  mailhaul verify pop3s://anna@pop.old.example imaps://anna@imap.new.example
+      content alone: POP3 keeps no flags and dates
 )";
 
 constexpr std::string_view kLsText = R"(Lists the folders of LOCATION: how many messages, how many of them unread, their
@@ -119,6 +128,7 @@ Examples:
   mailhaul ls maildir:/home/anna/Maildir
   mailhaul ls --json mbox:backup/
   mailhaul ls imaps://anna@imap.example.org
+  mailhaul ls pop3s://anna@pop.example.org
 )";
 
 constexpr std::string_view kProbeText =
@@ -129,6 +139,7 @@ thing to try when an account does not work; --trace FILE shows every line.
 
 Examples:
   mailhaul probe imaps://anna@imap.example.org
+  mailhaul probe pop3s://anna@pop.example.org
   mailhaul probe --trace server.log imap://anna@localhost:1143
 )";
 
@@ -177,8 +188,8 @@ std::string option_lines(unsigned command, bool common) {
   std::string out;
   for (const auto& option : all_options()) {
     if ((option.commands & command) == 0 || (option.commands == kAll) != common) continue;
-    std::string name = option.letter != 0 ? std::string("-") + option.letter + ", " : "    ";
-    name += "--" + std::string(option.name);
+    std::string name = option.letter != 0 ? std::string("-") + option.letter : "    ";
+    if (!option.name.empty()) name += (option.letter != 0 ? ", --" : "--") + std::string(option.name);
     if (option.takes_value()) name += " " + std::string(option.argument);
     out += entry(name, option.help, 28);
   }

@@ -1,6 +1,8 @@
 // Counting, and the proof that nothing was left out of the count.
 #include "pipeline/account.hpp"
 
+#include <algorithm>
+
 namespace mailhaul::pipeline {
 namespace {
 
@@ -13,8 +15,13 @@ bool done_for_good(Outcome outcome) {
 }  // namespace
 
 void NoteCollector::note(const store::Note& note) {
-  next_.note(note);
   const std::lock_guard lock(mutex_);
+  // A source that lost its session says again what it said of the place.
+  const bool told = std::any_of(notes_.begin(), notes_.end(), [&](const store::Note& one) {
+    return one.weight == note.weight && one.folder == note.folder && one.text == note.text;
+  });
+  if (told) return;
+  next_.note(note);
   doubtful_ = doubtful_ || note.weight == store::Note::Weight::doubtful;
   if (notes_.size() < kKeptInReport) notes_.push_back(note);
 }

@@ -62,7 +62,6 @@ Status CopyRun::handle(Fetched fetched) {
     return settle(delivery, Outcome::failed, error->what);
   }
   delivery.message = std::move(std::get<mail::Message>(fetched.result));
-  if (options_.mark_seen) delivery.message.meta.flags.set(mail::Flags::seen);
   progress_.octets += delivery.message.content->size();
   if (date_excludes(delivery.message.meta)) return settle(delivery, Outcome::filtered, "received date");
 
@@ -117,6 +116,7 @@ Status CopyRun::decide(Delivery delivery) {
     MH_TRY(const auto alike, ledger_->contents_by_mail_key(scope, *delivery.loose_key));
     if (!alike.empty()) return note_twin(delivery, alike.front(), /*loose=*/true);
   }
+  if (options_.mark_seen) delivery.message.meta.flags.set(mail::Flags::seen);
   return deliverer_->add(std::move(delivery));
 }
 

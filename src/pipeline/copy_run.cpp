@@ -160,7 +160,7 @@ Status CopyRun::plan_folders() {
     notes_.note({store::Note::Weight::info, view, "skipped: it shows mail that lies in other folders (name it with --folder)"});
   if (target_source_)
     index_ = std::make_unique<TargetIndex>(*ledger_, *target_source_, std::move(names.folders), options_.dedup, services_.fs,
-                                           notes_, [this] { keep_alive(Alive::target); });
+                                           notes_, [this] { keep_alive(reading_ ? Alive::target : Alive::all_but_index); });
   states_.resize(map_.folders.size());
   for (const auto& plan : map_.folders) {
     source_folders_.push_back(&plan.source);
@@ -247,6 +247,7 @@ Status CopyRun::list_folder(std::uint32_t index) {
   }
   state.listed_state = end->state;
   if (end->complete) {
+    doubts_.void_unlisted(state.known.id);
     MH_TRY(const auto counts, ledger_->count_items(state.known.id));
     const std::uint64_t known = counts.copied + counts.adopted + counts.duplicate + counts.loose_duplicate;
     if (known != known_listed) {
@@ -266,7 +267,8 @@ void CopyRun::note_gone(const std::string& folder, std::uint64_t count, bool all
     notes_.note({store::Note::Weight::warning, folder,
                  "none of the " + what + "is listed under its old name: what is listed is read and told apart by its content"});
   else
-    notes_.note({store::Note::Weight::info, folder, what + (count == 1 ? "is" : "are") + " no longer at the source"});
+    notes_.note({store::Note::Weight::info, folder,
+                 what + (count == 1 ? "is no longer listed under its name" : "are no longer listed under their names")});
 }
 
 /// Messages that the ledger knows: present, or twins as before. Whether listed or covered by an equal state.
@@ -311,10 +313,12 @@ Status CopyRun::read_and_deliver(ledger::PendingTable& pending, const std::vecto
         return queue.push(std::move(fetched));
       },
       [&] { return queue.has_room(); });
+  reading_ = true;
   std::thread reading([&] { queue.finish(reader.run()); });
   Status status = take_from(queue);
   queue.close();
   reading.join();
+  reading_ = false;
   return status;
 }
 

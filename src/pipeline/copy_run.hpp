@@ -71,7 +71,7 @@ class CopyRun {
 
   // copy_settle.cpp: lost sessions of the target, deliveries in doubt
   /// Which sessions are idle: the writing one, also the one that reads the target, or the source's too.
-  enum class Alive { target, both_targets, all };
+  enum class Alive { target, both_targets, all_but_index, all };
   void keep_alive(Alive who);
   Status reopen_target(const Error& why);
   Status bury_session(const Error& why);
@@ -129,6 +129,7 @@ class CopyRun {
   std::vector<const store::FolderInfo*> source_folders_;
   std::unique_ptr<ledger::PendingTable> pending_;
   std::map<std::string, std::unique_ptr<TargetFolder>> target_folders_;  ///< by the target's own spelling
+  bool reading_ = false;       ///< another thread has the source
   bool intents_left_ = false;  ///< a dry run asks nobody
   std::uint64_t uncommitted_ = 0;
 

@@ -35,8 +35,8 @@ void CopyRun::keep_alive(Alive who) {
   pumped_ = now;
   const auto pump = [](auto& session) { (void)session->pump(std::chrono::milliseconds(0)); };
   if (target_) pump(target_);
-  if (who != Alive::target && target_source_) pump(target_source_);
-  if (who == Alive::all && source_) pump(source_);
+  if ((who == Alive::both_targets || who == Alive::all) && target_source_) pump(target_source_);
+  if ((who == Alive::all_but_index || who == Alive::all) && source_) pump(source_);
 }
 
 /// Called from inside the deliverer when the target's session is lost. Error: the run ends.

@@ -54,6 +54,11 @@ void Doubts::void_keys(ledger::RowId source_folder) {
     if (doubt.intent.source_folder == source_folder) doubt.intent.key.clear();
 }
 
+void Doubts::void_unlisted(ledger::RowId source_folder) {
+  for (auto& doubt : doubts_)
+    if (doubt.intent.source_folder == source_folder && !doubt.delivery && !doubt.listed) doubt.intent.key.clear();
+}
+
 SteadyTime Doubts::next_look(const Doubt& doubt) const {
   return doubt.since + std::min(after_loss(doubt.looks), settle_);
 }

@@ -56,6 +56,8 @@ class Doubts {
   [[nodiscard]] Doubt* of_item(ledger::RowId source_folder, const std::string& key);
   /// That source folder is another one now: its keys mean nothing.
   void void_keys(ledger::RowId source_folder);
+  /// A complete listing named all that is there: the other keys of earlier runs mean nothing any more.
+  void void_unlisted(ledger::RowId source_folder);
 
   /// When the next look is due; nullopt when nothing is open. Looks come 0.25, 0.5, 1, 2, 4, 8, 15, 30 s and so on
   /// after the loss, the last one when the settle time is over.

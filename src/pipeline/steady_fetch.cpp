@@ -39,7 +39,8 @@ Status SteadyFetch::fetch_alone(store::Source& source) {
       return make_error(ErrorKind::bug, Scope::run, "the source left a message without an answer",
                         "please report this");
     if (status.ok()) continue;
-    if (!caller_failed_ && session_lost(status.error()) && open_.count(number) != 0) {
+    // A session that ended before it was asked for (the target was slow) tells nothing of it.
+    if (given && !caller_failed_ && session_lost(status.error()) && open_.count(number) != 0) {
       ++open_.begin()->second.deaths_alone;
       MH_CHECK(blame());
     }
@@ -51,7 +52,8 @@ Status SteadyFetch::fetch_alone(store::Source& source) {
 Status SteadyFetch::fetch_all(store::Source& source) {
   asked_again_ = 0;
   Status status = session_end(source.fetch([this] { return next_batch(); }, *this));
-  if (!status.ok() && !caller_failed_ && session_lost(status.error()) && ended_now_ == 0 && !open_.empty())
+  const bool asked = asked_again_ != 0;
+  if (asked && !status.ok() && !caller_failed_ && session_lost(status.error()) && ended_now_ == 0 && !open_.empty())
     MH_CHECK(blame());
   return status;
 }
@@ -72,7 +74,7 @@ Status SteadyFetch::blame() {
     open_.erase(first);
     return passed(sink_.on_failed(*poison.folder, poison.item,
                                   make_error(ErrorKind::message, Scope::message,
-                                             "the server ends the connection at this message", "", Retry::later)));
+                                             "the connection is lost at this message each time it is asked for", "", Retry::later)));
   }
   if (suspect.deaths >= kSuspect) suspects_below_ = pulled_;
   return {};

@@ -15,6 +15,7 @@ namespace mailhaul::pipeline {
 namespace {
 
 constexpr std::size_t kKeptFailures = 1'000;
+constexpr std::chrono::seconds kKeepAlive{10};  // how often the session that waits is asked whether it is well
 
 /// A key that names its folder too, for comparisons over more than one.
 std::string in_folder(std::size_t folder, const std::string& key) { return std::to_string(folder) + '\n' + key; }
@@ -76,6 +77,7 @@ class VerifyRun {
   std::unique_ptr<store::Source> source_, target_;
   std::vector<store::FolderInfo> target_folders_;
   bool target_has_one_folder_ = false;
+  std::chrono::steady_clock::time_point pumped_{};
   std::unique_ptr<ledger::Ledger> ledger_;
   std::unique_ptr<ledger::Comparison> comparison_;
   FolderMap map_;
@@ -111,8 +113,8 @@ Status VerifyRun::open() {
   if (target->target_caps != nullptr) {
     MH_TRY(const auto caps, target->target_caps(job_.target, services_, target_.get()));
     names.separator = caps.separator;
-    target_has_one_folder_ = !caps.many_folders;
   }
+  target_has_one_folder_ = !target_->caps().many_folders;
   auto source_folders = collect_folders(*source_);
   if (!source_folders.ok()) return on(Side::source, std::move(source_folders).error());
   auto target_folders = collect_folders(*target_);
@@ -195,6 +197,10 @@ Status VerifyRun::add(Side side, const store::FolderInfo& folder, std::size_t in
   if (services_.cancel.requested()) return make_error(ErrorKind::interrupted, Scope::run, "interrupted");
   ++progress_.done;
   observer_.on_progress(progress_);
+  if (const auto now = services_.clock.steady(); now - pumped_ > kKeepAlive) {
+    pumped_ = now;
+    (void)(side == Side::source ? target_ : source_)->pump(std::chrono::milliseconds(0));
+  }
   if (std::holds_alternative<Vanished>(fetched.result)) return {};
   if (const auto* error = std::get_if<Error>(&fetched.result))
     return unreadable(folder.path.text(), fetched.key, error->what);

@@ -43,11 +43,23 @@ class WrongLines(CliTest):
 
     def test_an_unknown_scheme_is_refused_with_the_known_ones(self):
         self.refuse("copy", "carrier:pigeon", "mbox:b", say="carrier", hint="maildir")
-        self.refuse("copy", "mbox:a", "pop3s://me@host/", say="pop3s", hint="imaps")
+
+    def test_writing_to_pop3_is_15_says_why_and_what_to_do_instead(self):
+        source = self.small_source()
+        for target in ("pop3s://me@host", "pop3://me@host", "pop3s://me@host/"):
+            done = self.expect(15, "copy", source, target)
+            self.assertIn("POP3 can only be read", done.err)
+            self.assertRegex(done.err, "hint: .*imaps://.*maildir:")
+            self.assertEqual(self.expect(15, "copy", "--json", source, target).json()["error"]["kind"], "unsupported")
+
+    def test_seen_is_for_pop3_alone(self):
+        done = self.expect(2, "copy", "--seen", self.small_source(), "mbox:" + self.path("t"))
+        self.assertRegex(done.err, "--seen is for POP3.*\nhint: ")
+        self.assertFalse(os.path.exists(self.path("t")))
 
     def test_an_account_without_its_slashes_is_refused_with_how_it_is_written(self):
-        for place in ("imaps:me@host", "imap:/me@host", "imaps:me:hunter2@host"):
-            self.refuse("ls", place, say="names no host", hint="imaps?://user@host")
+        for place in ("imaps:me@host", "imap:/me@host", "imaps:me:hunter2@host", "pop3s:me@host", "pop3:/me:hunter2@host"):
+            self.refuse("ls", place, say="names no host", hint="(imap|pop3)s?://user@host")
 
     def test_a_usage_error_after_json_is_a_json_report_too(self):
         for arguments in (["copy", "--json", "--bananas"], ["--json", "copy"], ["cpoy", "--json"],

@@ -36,6 +36,10 @@ Status Command::check() const {
                     "POP3 cannot send that");
 }
 
+Client::~Client() {
+  if (buffer_is_secret_) wipe(buffer_);
+}
+
 void Client::begin_tls() {
   plaintext_over_ = false;
   farewell_.clear();
@@ -58,6 +62,7 @@ Status Client::respond(const Secret& line) {
   challenged_ = false;
   ++responses_;
   buffer_is_secret_ = true;
+  buffer_.reserve(buffer_.size() + line.size() + 2);
   put(line.reveal());
   put("\r\n");
   note(true, "<secret>");
@@ -136,7 +141,8 @@ Result<std::size_t> Client::take_line(Octets in, ClientSink& sink) {
     line_ += line;
     line = line_;
   }
-  if (line.ends_with('\r')) line.remove_suffix(1);
+  crlf_ = line.ends_with('\r');
+  if (crlf_) line.remove_suffix(1);
   MH_CHECK(on_text(line, sink));
   line_.clear();
   return count;
@@ -151,6 +157,7 @@ Result<std::size_t> Client::take_message(Octets in, ClientSink& sink) {
          }));
   if (dots_.done()) {
     note(false, "<" + std::to_string(body_) + " octets>");
+    after_message_ = true;
     MH_CHECK(finish(sink));
   }
   return taken;
@@ -176,6 +183,8 @@ Status Client::unasked(std::string_view line) {
     if (farewell_.empty()) farewell_ = reply->text.empty() ? "-ERR" : reply->text;
     return {};
   }
+  // The end was none: a line of one dot that stood in the message (bad-input 63).
+  if (after_message_) return nonsense("the server went on after the end of a message");
   return breach("the server answered what was not asked");
 }
 
@@ -197,12 +206,13 @@ Status Client::status_line(std::string_view line, ClientSink& sink) {
     return sink.on_challenge(flight.id, {});
   }
   reply_ = std::move(*reply);
+  after_message_ = false;
   challenged_ = false;
   responses_ = 0;
   const Answer answer = flight.command.answer();
   if (!reply_.ok || answer == Answer::line || in_login) return finish(sink);
   in_answer_ = true;
-  dots_ = DotReader();
+  dots_ = DotReader(crlf_);
   body_ = lines_ = listing_ = 0;
   return sink.on_begin(flight.id, reply_);
 }

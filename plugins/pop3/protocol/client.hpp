@@ -42,6 +42,9 @@ using ProtocolTrace = std::function<void(bool sent, std::string_view line)>;
 class Client {
  public:
   explicit Client(const Limits& limits, ProtocolTrace trace = {}) : limits_(limits), trace_(std::move(trace)) {}
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
 
   /// Whether commands may leave before the answers of those before them have come. No at first.
   void set_pipelining(bool on) { pipelining_ = on; }
@@ -64,6 +67,8 @@ class Client {
 
   [[nodiscard]] std::size_t in_flight() const { return flight_.size(); }
   [[nodiscard]] bool greeted() const { return greeted_; }
+  /// The message at hand, or the last one, came with LF alone at the ends of its lines.
+  [[nodiscard]] bool lf_only() const { return dots_.lf_only(); }
   /// In the middle of an answer: a connection that ends now cut it off.
   [[nodiscard]] bool in_answer() const { return in_answer_ || !line_.empty(); }
   /// A -ERR that nobody asked for is the server's word on its way out ("-ERR disconnected for inactivity"); "" = none.
@@ -102,6 +107,8 @@ class Client {
   std::size_t buffer_sent_ = 0;
   bool buffer_is_secret_ = false;
   std::string line_;        ///< of the server, not complete yet
+  bool crlf_ = true;        ///< the last one ended so
+  bool after_message_ = false;  ///< the last answer was a message, and no other has come yet
   bool in_answer_ = false;  ///< the first command's +OK has come, its end has not
   Reply reply_;             ///< that +OK
   DotReader dots_;

@@ -4,6 +4,12 @@
 
 namespace mailhaul::pop3 {
 
+/// The first line of the text decides what ends the others.
+bool DotReader::ends_line(bool after_cr) {
+  if (ends_ == Ends::open) ends_ = after_cr ? Ends::crlf : Ends::lf;
+  return after_cr || ends_ == Ends::lf;
+}
+
 Result<std::size_t> DotReader::feed(Octets in, const Sink& sink) {
   const std::string_view text = as_text(in);
   std::size_t begin = 0;  // of what the sink has not got yet
@@ -16,10 +22,13 @@ Result<std::size_t> DotReader::feed(Octets in, const Sink& sink) {
         const void* found = std::memchr(text.data() + at, '\n', text.size() - at);
         if (found == nullptr) {
           at = text.size();
-        } else {
-          at = static_cast<std::size_t>(static_cast<const char*>(found) - text.data()) + 1;
-          state_ = State::line_start;
+          after_cr_ = text.back() == '\r';
+          break;
         }
+        const auto lf = static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
+        if (ends_line(lf > at ? text[lf - 1] == '\r' : after_cr_)) state_ = State::line_start;
+        at = lf + 1;
+        after_cr_ = false;
         break;
       }
       case State::line_start:
@@ -32,7 +41,7 @@ Result<std::size_t> DotReader::feed(Octets in, const Sink& sink) {
         state_ = State::dot;
         break;
       case State::dot:
-        if (c == '\n') {
+        if (c == '\n' && ends_ != Ends::crlf) {
           begin = ++at;
           state_ = State::done;
         } else if (c == '\r') {
@@ -51,6 +60,7 @@ Result<std::size_t> DotReader::feed(Octets in, const Sink& sink) {
           state_ = State::done;
         } else {
           MH_CHECK(sink(as_octets(".\r")));
+          after_cr_ = true;
           state_ = State::text;
         }
         break;
