@@ -254,7 +254,8 @@ std::string Session::without_secret(std::string_view text) const {
 Error Session::turned_away(const Reply& reply, const std::string& what) const {
   const std::string said = reply.text.empty() ? reply.code : reply.text;
   Error error = make_error(ErrorKind::unreachable, Scope::session,
-                           place_ + " refused " + what + ": " + visible(without_secret(said)), "try again later");
+                           place_ + " refused " + what + ": " + visible(without_secret(said)), "try again later",
+                           Retry::later);
   if (reply.code == "LOGIN-DELAY") {
     const std::string delay = arguments_of("LOGIN-DELAY");
     const auto told = parse_uint(std::string_view(delay).substr(0, delay.find(' ')));
@@ -268,15 +269,15 @@ Error Session::turned_away(const Reply& reply, const std::string& what) const {
     error.wait = kInUse;
     error.hint = "the server says that this will pass; try again later";
   }
-  if (error.wait) error.retry = Retry::later;
   return error;
 }
 
 Error Session::login_refused(const Reply& reply) const {
   Error error = turned_away(reply, user_.empty() ? "the login" : "the login of " + visible(user_));
-  if (!error.wait)
-    error.hint = "check user name and password; many providers want an app password or a token (?auth=xoauth2), and some "
-                 "that POP3 is switched on in their settings first";
+  if (error.wait) return error;
+  error.retry = Retry::never;
+  error.hint = "check user name and password; many providers want an app password or a token (?auth=xoauth2), and some "
+               "that POP3 is switched on in their settings first";
   return error;
 }
 

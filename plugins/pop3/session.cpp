@@ -93,6 +93,7 @@ Status Session::exchange(milliseconds wait) {
   const auto now = services_.clock.steady();
   if (step->sent != 0) last_spoken_ = now;
   if (step->sent != 0 || !step->received.empty()) last_heard_ = now;
+  heard_ += step->received.size();
   if (!step->received.empty()) {
     if (auto status = client_->receive(step->received, *this); !status.ok())
       return die(std::move(status).error().context(place_));
@@ -122,6 +123,12 @@ Status Session::keep_alive() {
   if (dead_) return *dead_;
   if (!idle()) return turn(milliseconds(0));
   if (services_.clock.steady() - std::max(last_heard_, last_spoken_) < kIdle) return {};
+  // What the server said on its way out is no answer to NOOP.
+  for (std::uint64_t before = heard_ + 1; before != heard_;) {
+    before = heard_;
+    MH_CHECK(turn(milliseconds(0)));
+  }
+  if (!client_->farewell().empty()) return die(ended());
   MH_TRY([[maybe_unused]] const auto reply, run(Command("NOOP")));
   return {};
 }

@@ -154,6 +154,7 @@ class Session final : private ClientSink {
   std::optional<Error> dead_;
   std::optional<Error> listener_error_;
   std::chrono::steady_clock::time_point last_heard_, last_spoken_;
+  std::uint64_t heard_ = 0;  ///< octets
   net::RateFloor floor_;
 
   std::map<std::string, std::string> capabilities_;

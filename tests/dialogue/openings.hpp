@@ -9,7 +9,8 @@
 
 namespace mailhaul::dialogue {
 
-/// The lines that `login:`, `folders:`, `select:` and `examine:` stand for (README.md); nullopt for another key.
+/// The lines that `login:`, `folders:`, `select:`, `examine:` and, in POP3, `login:` and `mailbox:` stand for
+/// (README.md); nullopt for another key.
 [[nodiscard]] std::optional<std::vector<std::string>> opening_lines(const std::string& key, const std::string& value,
                                                                     const Script& script);
 

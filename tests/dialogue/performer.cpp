@@ -6,6 +6,7 @@
 #include "base/strings.hpp"
 #include "mail/dates.hpp"
 #include "plugins/imap/plugin.hpp"
+#include "plugins/pop3/plugin.hpp"
 
 namespace mailhaul::dialogue {
 
@@ -65,7 +66,8 @@ store::FolderInfo declared(const DeclaredFolder& from) {
 
 Performer::Performer(const Script& script, Player& player, ScriptedClock& clock)
     : script_(script),
-      record_(script),
+      clock_(clock),
+      record_(script, clock),
       spool_(spool_dir_.path(), budget_, mail::ScanOptions{}),
       fs_(files::make_real_file_system()),
       services_{clock, *fs_, spool_, cancel_, record_, random_, &player, &record_} {
@@ -96,10 +98,23 @@ Status Performer::act(const Words& words) {
   if (verb == "update") return update(words);
   if (verb == "find") return find(words);
   if (verb == "probe") return probe();
+  if (verb == "tire") return tire(words);
+  if (verb == "fill") {
+    record_.fill(parse_uint(words.at(1)).value_or(0));
+    return {};
+  }
+  if (verb == "later") {
+    clock_.pass(std::chrono::seconds(parse_uint(words.at(1), 10, 100'000).value_or(0)));
+    return {};
+  }
   if (verb == "close") return close();
   if (verb == "login") {
     MH_TRY([[maybe_unused]] auto* const opened, source());
     return {};
+  }
+  if (verb == "idle") {
+    MH_TRY(auto* const opened, source());
+    return opened->pump(std::chrono::seconds(1));
   }
   if (verb == "watermark") {
     MH_TRY(const auto opened, handle(words.at(1)));
@@ -121,7 +136,7 @@ Status Performer::act(const Words& words) {
 Status Performer::open_location() {
   if (descriptor_ != nullptr) return {};
   MH_TRY(location_, store::parse_location(script_.get("location", "imaps://anna@imap.example.org/")));
-  const store::Registry registry({&imap::kImap, &imap::kImaps});
+  const store::Registry registry({&imap::kImap, &imap::kImaps, &pop3::kPop3, &pop3::kPop3s});
   MH_TRY(descriptor_, registry.find(*location_));
   return {};
 }
@@ -137,6 +152,7 @@ Result<store::Source*> Performer::source() {
 Result<store::Target*> Performer::target() {
   MH_CHECK(open_location());
   if (!target_) {
+    if (descriptor_->open_target == nullptr) return no_operation("writing where that cannot be");
     MH_TRY(target_, descriptor_->open_target(*location_, services_, record_, options_));
   }
   return target_.get();
@@ -151,7 +167,7 @@ Result<store::FolderHandle> Performer::handle(const std::string& path, mail::Rol
 const store::FolderInfo& Performer::folder(const std::string& path) {
   const auto known = folders_.find(path);
   if (known != folders_.end()) return known->second;
-  return folders_[path] = declared({path, path, "1", "1", "1"});
+  return folders_[path] = declared({path, path, script_.is_pop3() ? "uidl" : "1", "1", "1"});
 }
 
 Status Performer::list_folders(bool of_target) {
@@ -246,6 +262,14 @@ Status Performer::append(const Words& words) {
   const auto ticket = conformance::ticket_of(++tickets_);
   record_.name(ticket, words[2]);
   return target_->submit(opened, ticket, std::move(what));
+}
+
+/// `tire MESSAGES SECONDS`: what is fetched later goes to a target that is slow after so many messages, for that time.
+Status Performer::tire(const Words& words) {
+  const auto messages = parse_uint(words.at(1)), seconds = parse_uint(words.at(2), 10, 100'000);
+  if (!messages || !seconds) return no_operation("tire " + words[1]);
+  record_.tire(*messages, std::chrono::seconds(*seconds));
+  return {};
 }
 
 /// `update FOLDER KEY (FLAGS TO ADD) (FLAGS TO REMOVE)`

@@ -2,6 +2,8 @@
 // of text, which the file's `expect:` lines are held against.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -25,7 +27,7 @@ class Record final : public store::Events,
                      public store::ItemSink,
                      public store::FetchSink {
  public:
-  explicit Record(const Script& script) : script_(script) {}
+  Record(const Script& script, const Clock& clock) : script_(script), clock_(clock) {}
 
   void note(const store::Note& note) override;
   void line(std::string_view session, Way way, std::string_view text) override;
@@ -36,7 +38,15 @@ class Record final : public store::Events,
   Status on_message(const store::FolderInfo& folder, const store::Item& item, mail::Message message) override;
   Status on_failed(const store::FolderInfo& folder, const store::Item& item, Error error) override;
   Status on_vanished(const store::FolderInfo& folder, const store::Item& item) override;
+  bool wants_more() override;
 
+  /// The target is slow: after so many more messages nothing more is wanted for that time.
+  void tire(std::uint64_t messages, std::chrono::milliseconds rest) {
+    until_tired_ = messages;
+    rest_ = rest;
+  }
+  /// The target is full: the message after so many more is not taken, once.
+  void fill(std::uint64_t messages) { until_full_ = messages; }
   void put(std::string line) { lines_.push_back(std::move(line)); }
   void put_error(const std::string& before, const Error& error);
   [[nodiscard]] std::vector<std::string> take() { return std::exchange(lines_, {}); }
@@ -48,13 +58,18 @@ class Record final : public store::Events,
 
  private:
   void guard(std::string_view text, const char* where);
+  void check_key(const store::Key& key);
   [[nodiscard]] std::string content_text(const mail::Content& content) const;
 
   const Script& script_;
+  const Clock& clock_;
   std::vector<std::string> lines_;
   std::vector<store::Item> items_;
   std::map<store::Ticket, std::string> names_;
   std::string breach_;
+  std::optional<std::uint64_t> until_tired_, until_full_;
+  std::chrono::milliseconds rest_{0};
+  std::chrono::steady_clock::time_point rests_until_;
 };
 
 class Performer {
@@ -80,12 +95,14 @@ class Performer {
   Status fetch(const Words& words);
   Status open_folder(const Words& words);
   Status append(const Words& words);
+  Status tire(const Words& words);
   Status update(const Words& words);
   Status find(const Words& words);
   Status probe();
   Status close();
 
   const Script& script_;
+  ScriptedClock& clock_;
   Record record_;
   conformance::TempDir spool_dir_;
   files::MemoryBudget budget_{64U << 20U};

@@ -25,6 +25,13 @@ bool holds_password(std::string_view line) {
 
 std::string shown(std::string_view octets) { return visible(octets, 300); }
 
+/// What changes a mailbox, or takes it back, and TOP, which servers answer as they like (quirk 72): never, whatever a
+/// script expects.
+bool is_forbidden_in_pop3(std::string_view line) {
+  const std::string verb = to_lower_ascii(line.substr(0, line.find(' ')));
+  return verb == "dele" || verb == "top" || verb == "rset";
+}
+
 }  // namespace
 
 /// What the store holds; all of it is the player's.
@@ -45,6 +52,7 @@ class ScriptedConnection final : public net::Connection {
 
 Result<std::unique_ptr<net::Connection>> Player::dial(const net::Destination& destination) {
   if (!complaint_.empty()) return dead();
+  place_ = destination.host + ":" + std::to_string(destination.port);
   has_tls_ = destination.tls.has_value();
   is_tunnel_ = !destination.tunnel.empty();
   is_private_ = has_tls_ || is_tunnel_;
@@ -66,6 +74,7 @@ Result<net::Step> Player::step(Octets out, milliseconds wait) {
   if (!complaint_.empty()) return dead();
   net::Step step;
   const std::size_t most = pieces_ == Pieces::octets ? std::min<std::size_t>(out.size(), 1) : out.size();
+  offered_ = out.size();
   if (is_open()) play(out.first(most), step.sent);
   if (!complaint_.empty()) return dead();
   if (!to_client_.empty()) {
@@ -81,8 +90,7 @@ Result<net::Step> Player::step(Octets out, milliseconds wait) {
     return step;
   }
   if (end_ == End::reset)
-    return make_error(ErrorKind::unreachable, Scope::session, "imap.example.org:993: connection reset", {},
-                      Retry::later);
+    return make_error(ErrorKind::unreachable, Scope::session, place_ + ": connection reset", {}, Retry::later);
   idle(out, wait);
   if (!complaint_.empty()) return dead();
   return step;
@@ -105,6 +113,8 @@ void Player::play(Octets out, std::size_t& taken) {
         if (!take_any_order(out, taken)) return;
         break;
       case Event::Kind::server:
+        if (offered_ > taken && script_.get("lockstep") == "yes")
+          fail(event, "the client says more before it has heard the answer", out.subspan(taken));
         say(*event);
         ++at_;
         break;
@@ -224,11 +234,20 @@ bool Player::take_any_order(Octets out, std::size_t& taken) {
   return true;
 }
 
-/// LOGOUT needs no line of the script: every store that is well says it before it goes.
+/// LOGOUT and QUIT need no line of the script: every store that is well says it before it goes.
 bool Player::take_goodbye(Octets out, std::size_t& taken) {
   const std::string_view rest = as_text(out).substr(taken);
   if (rest.empty()) return false;
   line_said_ += rest;
+  if (script_.is_pop3()) {
+    if (!std::string_view("QUIT\r\n").starts_with(line_said_)) {
+      line_said_.resize(line_said_.size() - rest.size());
+      return false;
+    }
+    taken += rest.size();
+    if (line_said_.ends_with('\n')) to_client_ += "+OK goodbye\r\n";
+    return true;
+  }
   const std::size_t blank = line_said_.find(' ');
   const std::string_view verb = blank == std::string::npos ? "" : std::string_view(line_said_).substr(blank + 1);
   const bool may_become =
@@ -285,12 +304,12 @@ Status Player::start_tls() {
   if (!complaint_.empty()) return dead();
   if (has_tls_) return make_error(ErrorKind::bug, Scope::run, "TLS was already on");
   std::size_t none = 0;
+  offered_ = 0;
   play({}, none);
   const Event* const event = current();
   if (!to_client_.empty()) {
     // What was said in plain text is no handshake: so any TLS library ends.
-    return make_error(ErrorKind::security, Scope::run,
-                      "imap.example.org:143: the TLS handshake failed: wrong version number");
+    return make_error(ErrorKind::security, Scope::run, place_ + ": the TLS handshake failed: wrong version number");
   }
   if (event == nullptr || event->kind != Event::Kind::tls) {
     fail(event, "the client starts TLS");
@@ -302,7 +321,7 @@ Status Player::start_tls() {
   return {};
 }
 
-/// Looks for the password in all that the client says.
+/// Looks at all that the client says for what it must not say.
 void Player::listen(std::string_view octets) {
   for (const char c : octets) {
     if (c != '\n') {
@@ -310,16 +329,21 @@ void Player::listen(std::string_view octets) {
       if (line_said_.size() < 65536) line_said_ += c;
       continue;
     }
-    const bool is_secret = holds_password(trim(line_said_));
-    const auto limit = parse_uint(script_.get("line-limit"));
-    if (limit && line_said_.size() > *limit)
-      fail(current(), "the client's line has " + std::to_string(line_said_.size()) + " octets");
+    judge_line(trim(line_said_));
     line_said_.clear();
-    if (!is_secret) continue;
-    said_password_ = true;
-    if (!is_private_ && script_.get("allow-plaintext") != "yes" && script_.get("loopback") != "yes")
-      fail(current(), "the client said the password in plain text");
   }
+}
+
+void Player::judge_line(std::string_view line) {
+  const auto limit = parse_uint(script_.get("line-limit"));
+  if (limit && line_said_.size() > *limit)
+    fail(current(), "the client's line has " + std::to_string(line_said_.size()) + " octets");
+  if (script_.is_pop3() && is_forbidden_in_pop3(line))
+    fail(current(), "the client said what it must never say", as_octets(line));
+  if (!holds_password(line)) return;
+  said_password_ = true;
+  if (!is_private_ && script_.get("allow-plaintext") != "yes" && script_.get("loopback") != "yes")
+    fail(current(), "the client said the password in plain text");
 }
 
 std::string Player::expected_text(const Event& event) const {

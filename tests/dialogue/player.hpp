@@ -66,6 +66,7 @@ class Player final : public net::Dialer {
   void idle(Octets out, std::chrono::milliseconds wait);
   void listen(std::string_view octets);
   void fail(const Event* event, const std::string& what, Octets out = {});
+  void judge_line(std::string_view line);
   [[nodiscard]] const Event* current() const;
   [[nodiscard]] std::string expected_text(const Event& event) const;
   [[nodiscard]] Error dead() const;
@@ -75,6 +76,7 @@ class Player final : public net::Dialer {
   const Pieces pieces_;
   ScriptedClock& clock_;
   std::size_t at_ = 0, allowed_ = 0;
+  std::size_t offered_ = 0;  ///< how many octets the client has for this turn
   // The event at hand, if it is a client's.
   std::size_t part_ = 0, part_done_ = 0, line_end_done_ = 0;
   std::string heard_;         ///< of the client, for the event at hand
@@ -89,6 +91,7 @@ class Player final : public net::Dialer {
   bool has_tls_ = false, is_tunnel_ = false;
   std::string line_said_;  ///< the client's line so far: where a password could stand
   bool said_password_ = false;
+  std::string place_;  ///< "pop.example.org:995": where the client dialled
   std::string complaint_;
   std::vector<std::string> log_;
 };

@@ -20,6 +20,30 @@ std::string verdict_of(const std::string& text) {
   return script.ok() ? play(*script, Pieces::whole) : script.error().what;
 }
 
+const std::string kPop3 = "location: pop3s://anna@pop.example.org/\n";
+
+/// What the player says when the client says `line` at once, where the script of a POP3 server has these lines.
+std::string verdict_on(const std::string& lines, const std::string& line, const std::string& head = {}) {
+  const conformance::TempDir dir;
+  const std::string file = dir.path() + "/dialogue.txt";
+  std::ofstream(file) << kPop3 + head + "do: login\n" + lines;
+  const auto script = read_script(file);
+  if (!script.ok()) return script.error().what;
+  ScriptedClock clock;
+  Player player(*script, Pieces::whole, clock);
+  player.allow(script->events.size());
+  const auto connection = player.dial(net::Destination{"pop.example.org", 995, {}, net::TlsOptions{}, {}});
+  std::string heard;
+  for (std::string rest = line;;) {
+    const auto step = connection.value()->step(as_octets(rest), std::chrono::milliseconds(0));
+    if (!step.ok()) break;
+    rest.erase(0, step->sent);
+    heard += as_text(step->received);
+    if (step->sent == 0 && step->received.empty()) break;
+  }
+  return player.complaint() + "heard " + heard;
+}
+
 bool says(const std::string& verdict, const std::string& part) { return verdict.find(part) != std::string::npos; }
 
 const std::string kRefused = "do: login\nS: * OK [CAPABILITY IMAP4rev1] ready\nC: $1 LOGIN anna <password>\n";
@@ -77,6 +101,34 @@ TEST(Player, A_password_in_plain_text_fails_though_the_script_expects_it) {
     EXPECT_FALSE((*connection)->step(as_octets(line), std::chrono::milliseconds(0)).ok());
     EXPECT_TRUE(says(player.complaint(), "the client said the password in plain text")) << player.complaint();
   }
+}
+
+TEST(Player, What_changes_a_POP3_mailbox_fails_though_the_script_expects_it) {
+  for (const std::string line : {"DELE 1", "dele 1", "RSET", "TOP 1 0"}) {
+    const std::string verdict = verdict_on("C: " + line + "\n", line + "\r\n");
+    EXPECT_TRUE(says(verdict, "the client said what it must never say")) << verdict;
+  }
+  EXPECT_EQ(verdict_on("C: STAT\nS: +OK\n", "STAT\r\n"), "heard +OK\r\n");
+}
+
+TEST(Player, In_lockstep_a_client_that_does_not_wait_fails) {
+  const std::string lines = "C: STAT\nS: +OK\nC: NOOP\nS: +OK\n", said = "STAT\r\nNOOP\r\n";
+  EXPECT_EQ(verdict_on(lines, said), "heard +OK\r\n+OK\r\n");
+  const std::string verdict = verdict_on(lines, said, "lockstep: yes\n");
+  EXPECT_TRUE(says(verdict, "the client says more before it has heard the answer")) << verdict;
+}
+
+TEST(Player, QUIT_needs_no_line_and_is_answered) {
+  EXPECT_EQ(verdict_on("C: STAT\nS: +OK\n", "STAT\r\nQUIT\r\n"), "heard +OK\r\n+OK goodbye\r\n");
+  EXPECT_TRUE(says(verdict_on("C: STAT\nS: +OK\n", "QUIT\r\n"), "the client said something else"));
+}
+
+TEST(Player, A_POP3_opening_stands_for_the_lines_of_a_login_and_a_listing) {
+  const std::string said = "CAPA\r\nUSER anna\r\nPASS s3cr3t-canary\r\nCAPA\r\nSTAT\r\nLIST\r\nUIDL\r\n";
+  EXPECT_EQ(
+      verdict_on("mailbox: 1 120 a, 2 300 b\n", said, "capabilities: UIDL, X Y\n"),
+      "heard +OK ready\r\n+OK these\r\nUIDL\r\nX Y\r\n.\r\n+OK\r\n+OK logged in\r\n+OK these\r\nUIDL\r\nX Y\r\n.\r\n"
+      "+OK 2 420\r\n+OK\r\n1 120\r\n2 300\r\n.\r\n+OK\r\n1 a\r\n2 b\r\n.\r\n");
 }
 
 TEST(Player, A_file_with_an_unknown_line_is_refused) {

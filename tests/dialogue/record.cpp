@@ -90,7 +90,8 @@ void Record::put_error(const std::string& before, const Error& error) {
     breach_ = "an Error has text of the server that is not made visible: " + visible(text);
   put(before + std::string(to_text(error.kind)) + " " + std::string(to_text(error.scope)) + " " +
       std::string(to_text(error.retry)) + ": " + visible(error.what, 500) +
-      (error.hint.empty() ? "" : " (" + visible(error.hint, 500) + ")"));
+      (error.hint.empty() ? "" : " (" + visible(error.hint, 500) + ")") +
+      (error.wait ? " wait " + std::to_string(error.wait->count() / 1000) + " s" : ""));
 }
 
 void Record::note(const store::Note& note) {
@@ -114,7 +115,16 @@ void Record::on_ack(const store::Ack& ack) {
       (stored->altered ? ", altered" : ""));
 }
 
+/// store.hpp: printable ASCII without blanks, at most 1,000 octets.
+void Record::check_key(const store::Key& key) {
+  const bool is_one = !key.empty() && key.size() <= 1000 &&
+                      std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7F; });
+  if (!is_one && breach_.empty())
+    breach_ = "a key of " + std::to_string(key.size()) + " octets breaks its rules: " + visible(key, 100);
+}
+
 Status Record::on_item(store::Item item) {
+  check_key(item.key);
   put("item " + item.key + " " + meta_text(item.meta) + " size " +
       (item.size ? std::to_string(*item.size) : "unknown") + (item.object_id.empty() ? "" : " id " + item.object_id) +
       (item.meta_complete ? "" : " incomplete"));
@@ -140,7 +150,17 @@ std::string Record::content_text(const mail::Content& content) const {
   return "\"" + visible(octets, 60) + "\" of " + std::to_string(octets.size()) + " octets";
 }
 
+bool Record::wants_more() { return clock_.steady() >= rests_until_; }
+
 Status Record::on_message(const store::FolderInfo& folder, const store::Item& item, mail::Message message) {
+  if (until_full_ && (*until_full_)-- == 0) {
+    until_full_.reset();
+    return make_error(ErrorKind::no_space, Scope::run, "the target is full");
+  }
+  if (until_tired_ && --*until_tired_ == 0) {
+    rests_until_ = clock_.steady() + rest_;
+    until_tired_.reset();
+  }
   put("message " + folder.path.text() + " " + item.key + " " + content_text(*message.content) + " " +
       meta_text(message.meta));
   return {};

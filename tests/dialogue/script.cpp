@@ -15,9 +15,9 @@ namespace mailhaul::dialogue {
 
 namespace {
 
-constexpr std::array<std::string_view, 14> kHeaderKeys{"quirk",  "row",       "threat",   "server",          "about",
-                                                       "id",     "location",  "greeting", "allow-plaintext", "loopback",
-                                                       "pieces", "namespace", "timeout",  "line-limit"};
+constexpr std::array<std::string_view, 16> kHeaderKeys{
+    "quirk",           "row",      "threat", "server",    "about",   "id",         "location",     "greeting",
+    "allow-plaintext", "loopback", "pieces", "namespace", "timeout", "line-limit", "capabilities", "lockstep"};
 
 std::optional<char> escaped(std::string_view& rest) {
   const char c = rest.front();

@@ -72,6 +72,8 @@ struct Script {
     const auto found = header.find(key);
     return found == header.end() ? otherwise : found->second;
   }
+  /// Whose language both sides speak. The location stands in front of all that depends on it.
+  [[nodiscard]] bool is_pop3() const { return get("location").starts_with("pop3"); }
 };
 
 /// Error: usage, with file and line.

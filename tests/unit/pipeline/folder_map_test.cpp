@@ -74,6 +74,18 @@ TEST(FolderMap, Into_puts_everything_below) {
             (std::map<std::string, std::string>{{"INBOX", "Old/Mail/INBOX"}, {"Sent", "Old/Mail/Sent"}}));
 }
 
+TEST(FolderMap, Into_is_the_folder_itself_for_a_place_without_folder_names) {
+  FolderRules rules;
+  rules.into = mail::FolderPath::from_text("Old/Mail");
+  auto mailbox = folders({"INBOX"});
+  mailbox[0].only = true;
+  EXPECT_EQ(names_of(map_folders(mailbox, {}, {}, rules, {})),
+            (std::map<std::string, std::string>{{"INBOX", "Old/Mail"}}));
+  rules.map = {{"INBOX", "Post"}};
+  EXPECT_EQ(names_of(map_folders(mailbox, {}, {}, rules, {})),
+            (std::map<std::string, std::string>{{"INBOX", "Old/Mail/Post"}}));
+}
+
 TEST(FolderMap, A_role_finds_its_folder_at_the_target_with_all_below_it) {
   TargetNames target;
   target.folders = folders({"INBOX", "Gesendet", "Trash"});

@@ -1,259 +1,8 @@
-// Whole copies between servers whose sessions die: wherever that is, and whatever arrives late, each message ends up at
-// the target exactly once.
-#include <gtest/gtest.h>
-
-#include <algorithm>
-#include <random>
-
-#include "pipeline/jobs.hpp"
-#include "unit/pipeline/bench.hpp"
-#include "unit/pipeline/flaky_place.hpp"
+// What a run makes of single losses: doubts that arrive, arrive late or never, and folders that are others afterwards.
+#include "unit/pipeline/move.hpp"
 
 namespace mailhaul::pipeline {
 namespace {
-
-using namespace std::chrono_literals;
-using Fate = std::optional<std::chrono::milliseconds>;
-
-// A descriptor is made of plain functions: they find their places here.
-FlakyPlace* the_source = nullptr;
-FlakyPlace* the_target = nullptr;
-
-FlakyPlace& place_at(const store::Location& location) { return location.path == "source" ? *the_source : *the_target; }
-
-const store::Descriptor kFlaky{
-    "flaky",
-    "a server for tests",
-    [](const store::Location& location, store::Services&) -> Result<std::string> { return location.path; },
-    [](const store::Location& location, store::Services&, store::Source*) -> Result<store::Caps> {
-      return flaky_caps(place_at(location));
-    },
-    [](const store::Location& location, store::Services&, const store::OpenOptions&) {
-      return open_flaky_source(place_at(location));
-    },
-    [](const store::Location& location, store::Services&, store::AckSink& acks, const store::OpenOptions&) {
-      return open_flaky_target(place_at(location), acks);
-    },
-    [](const store::Location&, store::Services&, const store::OpenOptions&) -> Result<store::Probe> {
-      return store::Probe{};
-    }};
-
-class Watcher final : public Observer {
- public:
-  void on_progress(const Progress& progress) override {
-    if (progress.phase == Progress::Phase::settling) {
-      ++settling;
-      longest_wait = std::max(longest_wait, progress.wait);
-      if (on_settling) on_settling();
-    }
-  }
-  Status on_outcome(const MessageOutcome& outcome) override {
-    ++outcomes[outcome.folder + " " + outcome.key];
-    if (on_outcome_called) on_outcome_called();
-    return {};
-  }
-  [[nodiscard]] bool wants_outcomes() const override { return true; }
-  int settling = 0;
-  std::chrono::milliseconds longest_wait{0};
-  std::function<void()> on_settling, on_outcome_called;
-  std::map<std::string, int> outcomes;
-};
-
-/// Two places and the runs between them. The ledger stays from run to run.
-class Move {
- public:
-  explicit Move(Dedup dedup = Dedup::exact) { options.dedup = dedup; }
-
-  Report copy(Watcher& watcher, CancelToken* cancel = nullptr) {
-    return with_job([&](const Job& job) { return run_copy(job, watcher); }, cancel);
-  }
-  Report copy() {
-    Watcher watcher;
-    return copy(watcher);
-  }
-  Report verify() {
-    Watcher watcher;
-    return with_job([&](const Job& job) { return run_verify(job, watcher); }, nullptr);
-  }
-
-  Report ls(const std::function<void(const FolderSummary&)>& sink) {
-    return with_job([&](const Job& job) { return run_ls(job, sink); }, nullptr);
-  }
-
-  /// Ten messages in two folders; numbers 3 and 4 twice.
-  void fill() {
-    for (int number : {1, 2, 3, 3, 4, 5}) source.put("INBOX", letter(number));
-    for (int number : {10, 4, 11, 4}) source.put("Work", letter(number));
-  }
-  /// What the target must hold, once all that was late has arrived.
-  void expect_complete(const std::string& when) {
-    bench.clock().advance(std::chrono::hours(1));
-    std::vector<std::string> expected = source.all_texts();
-    if (options.dedup != Dedup::none) expected.erase(std::unique(expected.begin(), expected.end()), expected.end());
-    EXPECT_EQ(target.all_texts(), expected) << when;
-  }
-  void expect_done(const Report& report, const std::string& when) {
-    EXPECT_EQ(report.exit, 0) << when << ": " << (report.error ? report.error->what : "");
-    EXPECT_TRUE(report.counts.balanced()) << when;
-    EXPECT_EQ(report.counts.listed, 10U) << when;
-    EXPECT_EQ(report.counts.unknown + report.counts.pending + report.counts.failed, 0U) << when;
-    expect_complete(when);
-  }
-  void expect_idle(const std::string& when) {
-    source.deaths.clear();
-    target.deaths.clear();
-    const auto again = copy();
-    EXPECT_EQ(again.exit, 0) << when;
-    EXPECT_EQ(again.counts.copied, 0U) << when;
-    expect_complete(when + ", again");
-  }
-
-  Bench bench;
-  FlakyPlace source{bench.clock()}, target{bench.clock()};
-  JobOptions options;
-
- private:
-  template <typename Run>
-  Report with_job(Run run, CancelToken* cancel) {
-    the_source = &source;
-    the_target = &target;
-    options.patience = patience_of(bench.clock());
-    const store::Registry registry({&kFlaky});
-    store::Services own{bench.services().clock,  bench.services().fs,
-                        bench.services().spool,  cancel ? *cancel : bench.cancel(),
-                        bench.services().events, bench.services().random};
-    store::Location from, to;
-    from.scheme = to.scheme = "flaky";
-    from.path = "source";
-    to.path = "target";
-    Job job{registry, own, bench.facts_spool(), from, to, {}, {}, options, bench.path(), ""};
-    return run(job);
-  }
-};
-
-const std::vector<Fate> kFates{0ms, 1'500ms, 9s, 100s, std::nullopt};
-
-struct Sweep {
-  std::string name;
-  Dedup dedup = Dedup::exact;
-  bool uidplus = true, late_commits = true;
-};
-
-class EveryCut : public testing::TestWithParam<Sweep> {
- protected:
-  std::unique_ptr<Move> move_with(std::uint64_t step) {
-    auto move = std::make_unique<Move>(GetParam().dedup);
-    move->fill();
-    move->target.put("Work", letter(77));  // something that was there before
-    move->source.put("Work", letter(77));
-    move->target.uidplus = GetParam().uidplus;
-    move->target.late_commits = GetParam().late_commits;
-    move->target.fate = [step](std::uint64_t n) -> Fate {
-      if (!GetParam().late_commits) return (n + step) % 2 == 0 ? Fate(0ms) : std::nullopt;
-      return kFates[(n + step) % kFates.size()];
-    };
-    return move;
-  }
-  static void expect_done(Move& move, const Report& report, const std::string& when) {
-    EXPECT_EQ(report.exit, 0) << when << ": " << (report.error ? report.error->what : "");
-    EXPECT_TRUE(report.counts.balanced()) << when;
-    EXPECT_EQ(report.counts.listed, 11U) << when;
-    EXPECT_EQ(report.counts.unknown + report.counts.pending + report.counts.failed, 0U) << when;
-    move.expect_complete(when);
-    move.expect_idle(when);
-  }
-};
-
-TEST_P(EveryCut, A_target_whose_session_dies_anywhere_gets_each_message_once) {
-  std::uint64_t cuts = 0;
-  for (std::uint64_t step = 1;; ++step) {
-    const auto move = move_with(step);
-    move->target.deaths = {step};
-    if (step % 3 == 0) move->target.deaths.insert(step + 2);
-    const auto report = move->copy();
-    const bool died = move->target.points() >= step;
-    expect_done(*move, report, "died at " + std::to_string(step));
-    if (HasFailure() || !died) break;
-    ++cuts;
-  }
-  EXPECT_GT(cuts, 20U) << "a sweep that hardly cuts proves nothing";
-  RecordProperty("cut_points", static_cast<int>(cuts));
-  std::printf("cut points: %d\n", static_cast<int>(cuts));
-}
-
-TEST_P(EveryCut, A_source_whose_session_dies_anywhere_loses_nothing) {
-  std::uint64_t cuts = 0;
-  for (std::uint64_t step = 1;; ++step) {
-    const auto move = move_with(step);
-    move->source.deaths = {step};
-    if (step % 4 == 0) move->source.deaths.insert(step + 1);
-    const auto report = move->copy();
-    const bool died = move->source.points() >= step;
-    expect_done(*move, report, "died at " + std::to_string(step));
-    if (HasFailure() || !died) break;
-    ++cuts;
-  }
-  EXPECT_GT(cuts, 20U) << "a sweep that hardly cuts proves nothing";
-  std::printf("cut points: %d\n", static_cast<int>(cuts));
-}
-
-TEST_P(EveryCut, A_run_that_ends_with_the_session_leaves_nothing_that_the_next_run_loses_or_doubles) {
-  std::uint64_t cuts = 0;
-  for (std::uint64_t step = 1;; ++step) {
-    const auto move = move_with(step);
-    move->target.deaths = {step};
-    CancelToken cancel;
-    move->target.on_death = [&] { cancel.request(); };
-    Watcher watcher;
-    const auto first = move->copy(watcher, &cancel);
-    if (move->target.points() < step) break;
-    EXPECT_EQ(first.exit, 12) << step;
-    EXPECT_TRUE(first.counts.balanced()) << step;
-    move->target.on_death = nullptr;
-    // The next run begins at once, and its own session may die as well.
-    if (step % 2 == 0) move->target.deaths.insert(move->target.points() + step % 7 + 1);
-    const auto second = move->copy();
-    expect_done(*move, second, "stopped at " + std::to_string(step));
-    if (HasFailure()) break;
-    ++cuts;
-  }
-  EXPECT_GT(cuts, 20U) << "a sweep that hardly cuts proves nothing";
-  std::printf("cut points: %d\n", static_cast<int>(cuts));
-}
-
-TEST_P(EveryCut, Sessions_that_die_at_random_on_both_sides_lose_and_double_nothing) {
-  std::uint64_t deaths = 0;
-  for (std::uint64_t seed = 1; seed <= 60 && !HasFailure(); ++seed) {
-    const auto move = move_with(seed);
-    std::mt19937_64 random(seed);
-    const auto script = [&](FlakyPlace& place) {
-      for (std::uint64_t at = 1; at < 400; ++at)
-        if (random() % 9 == 0) place.deaths.insert(at);
-    };
-    script(move->source);
-    script(move->target);
-    if (seed % 3 == 0) move->target.refuse_sessions = 0;
-    auto report = move->copy();
-    // Three tries may all end in doubt, or ten sessions bring nothing: another run goes on.
-    for (int run = 0; run < 12 && report.exit != 0; ++run) {
-      EXPECT_TRUE(report.counts.balanced()) << seed;
-      EXPECT_TRUE(report.exit == 8 || report.exit == 4 || report.exit == 5 || report.exit == 3)
-          << report.exit << " seed " << seed << (report.error ? report.error->what : "");
-      report = move->copy();
-    }
-    deaths += move->source.sessions() + move->target.sessions();
-    expect_done(*move, report, "seed " + std::to_string(seed));
-  }
-  std::printf("sessions: %d\n", static_cast<int>(deaths));
-}
-
-INSTANTIATE_TEST_SUITE_P(Kinds, EveryCut,
-                         testing::Values(Sweep{"Exact", Dedup::exact, true, true},
-                                         Sweep{"ExactWithoutUidplus", Dedup::exact, false, true},
-                                         Sweep{"None", Dedup::none, true, true},
-                                         Sweep{"NoneWithoutUidplus", Dedup::none, false, true},
-                                         Sweep{"NothingArrivesLate", Dedup::none, true, false}),
-                         [](const auto& chosen) { return chosen.param.name; });
 
 TEST(LostSessions, A_settle_time_that_is_too_short_doubles_and_these_tests_see_it) {
   std::size_t doubled = 0;
@@ -468,6 +217,30 @@ TEST(LostSessions, A_source_folder_with_new_keys_is_not_told_that_the_old_ones_a
   EXPECT_EQ(report.exit, 0);
   EXPECT_EQ(report.counts.listed, 3U);
   move.expect_complete("new keys");
+}
+
+TEST(LostSessions, A_doubt_whose_message_has_another_name_now_is_taken_for_its_twin_by_no_one) {
+  // POP3 without lasting names: the same folder, another key. With --dedup none every source message counts.
+  Move move(Dedup::none);
+  move.source.put("INBOX", letter(1));
+  move.source.put("INBOX", letter(2));
+  move.target.kills_answer = [](const std::string& text) { return text == letter(2); };
+  move.target.fate = [](std::uint64_t) { return Fate(90s); };
+  CancelToken cancel;
+  Watcher watcher;
+  watcher.on_settling = [&] { cancel.request(); };
+  (void)move.copy(watcher, &cancel);
+  move.source.with([](auto& folders) {
+    auto& messages = folders["INBOX"].messages;
+    messages[9] = messages[2];
+    messages.erase(2);
+  });
+  move.target.kills_answer = nullptr;
+  const auto report = move.copy();
+  EXPECT_EQ(report.exit, 0);
+  EXPECT_EQ(report.counts.listed, 2U);
+  move.expect_complete("another name");
+  move.expect_idle("another name");
 }
 
 TEST(LostSessions, A_target_folder_with_new_keys_is_read_anew_before_anything_goes_there) {

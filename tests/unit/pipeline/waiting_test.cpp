@@ -1,0 +1,185 @@
+// Waiting: for a server that asks for a pause, and for a target that is slow.
+#include <thread>
+
+#include "pipeline/fetch_queue.hpp"
+#include "pipeline/places.hpp"
+#include "pipeline/steady_source.hpp"
+#include "unit/pipeline/move.hpp"
+
+namespace mailhaul::pipeline {
+namespace {
+
+// A descriptor is made of plain functions: they find their server here.
+struct Busy {
+  Error error;
+  unsigned refusals = 0, calls = 0;
+};
+Busy* the_busy = nullptr;
+FlakyPlace* the_place = nullptr;
+
+store::Descriptor busy_descriptor() {
+  store::Descriptor descriptor = kFlaky;
+  descriptor.open_source = [](const store::Location&, store::Services&,
+                              const store::OpenOptions&) -> Result<std::unique_ptr<store::Source>> {
+    if (the_busy->calls++ < the_busy->refusals) return the_busy->error;
+    return open_flaky_source(*the_place);
+  };
+  return descriptor;
+}
+
+class Waiting : public testing::Test {
+ protected:
+  Waiting() {
+    the_busy = &busy;
+    the_place = &place;
+  }
+  Result<std::unique_ptr<store::Source>> open() {
+    return open_steady(descriptor, location, bench.services(), options, patience);
+  }
+  static Error asks_for(std::optional<std::chrono::milliseconds> pause, Retry retry = Retry::later) {
+    Error error = make_error(ErrorKind::unreachable, Scope::session, "pop.example.org:995 refused the login", "", retry);
+    error.wait = pause;
+    return error;
+  }
+
+  Bench bench;
+  FlakyPlace place{bench.clock()};
+  Busy busy;
+  store::Descriptor descriptor = busy_descriptor();
+  store::Location location;
+  store::OpenOptions options;
+  Patience patience = patience_of(bench.clock());
+};
+
+TEST_F(Waiting, A_mailbox_in_use_is_waited_for_and_that_is_told) {
+  busy = {asks_for(10s), 2, 0};
+  const auto start = bench.clock().steady();
+  EXPECT_TRUE(open().ok());
+  EXPECT_EQ(bench.clock().steady() - start, 20s);
+  ASSERT_EQ(bench.notes().size(), 2U);
+  EXPECT_EQ(bench.notes()[0].weight, store::Note::Weight::warning);
+  EXPECT_EQ(bench.notes()[0].text, "pop.example.org:995 refused the login; trying again in 10 s");
+}
+
+TEST_F(Waiting, Three_pauses_are_enough) {
+  busy = {asks_for(10s), 99, 0};
+  EXPECT_FALSE(open().ok());
+  EXPECT_EQ(busy.calls, 4U);
+}
+
+TEST_F(Waiting, Nobody_waits_who_was_not_asked_to) {
+  for (const Error& error : {asks_for(std::nullopt), asks_for(10s, Retry::never)}) {
+    busy = {error, 99, 0};
+    const auto start = bench.clock().steady();
+    EXPECT_FALSE(open().ok());
+    EXPECT_EQ(busy.calls, 1U);
+    EXPECT_EQ(bench.clock().steady(), start);
+  }
+}
+
+TEST_F(Waiting, A_cancelled_run_does_not_wait_for_a_mailbox_in_use) {
+  busy = {asks_for(10s), 99, 0};
+  bench.cancel().request();
+  const auto opened = open();
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().kind, ErrorKind::interrupted);
+}
+
+/// A source whose session ends while its sink wants nothing: it never asked for the message that comes first.
+class Impatient final : public store::Source {
+ public:
+  explicit Impatient(int& sessions) : sessions_(sessions) { ++sessions_; }
+  const store::Caps& caps() const override { return caps_; }
+  Status folders(const std::function<Status(store::FolderInfo)>&) override { return {}; }
+  Result<store::ListEnd> list(const store::FolderInfo&, std::optional<std::string>, store::ItemSink&) override {
+    return store::ListEnd{};
+  }
+  Status describe(const store::FolderInfo&, std::span<const store::Key>, store::ItemSink&) override { return {}; }
+  Status fetch(const store::NextBatch& next, store::FetchSink& sink) override {
+    if (!sink.wants_more())
+      return make_error(ErrorKind::unreachable, Scope::session, "the server hung up", "", Retry::later);
+    // It dies once with the first message under way.
+    MH_TRY(const auto batch, next());
+    if (batch.items.empty()) return {};
+    if (sessions_ == 1) return make_error(ErrorKind::unreachable, Scope::session, "cut", "", Retry::later);
+    for (const auto& item : batch.items) MH_CHECK(sink.on_vanished(*batch.folder, item));
+    return fetch(next, sink);
+  }
+  Status pump(std::chrono::milliseconds) override { return {}; }
+
+ private:
+  int& sessions_;
+  store::Caps caps_;
+};
+
+class SlowSink final : public store::FetchSink {
+ public:
+  explicit SlowSink(const int& sessions) : sessions_(sessions) {}
+  Status on_message(const store::FolderInfo&, const store::Item&, mail::Message) override { return {}; }
+  Status on_failed(const store::FolderInfo&, const store::Item&, Error) override { return ++failed, Status(); }
+  Status on_vanished(const store::FolderInfo&, const store::Item&) override { return ++done, Status(); }
+  bool wants_more() override { return sessions_ == 1 || sessions_ > 6; }
+  int failed = 0, done = 0;
+
+ private:
+  const int& sessions_;
+};
+
+TEST_F(Waiting, A_message_that_was_not_asked_for_is_not_blamed_for_the_end_of_a_session) {
+  int sessions = 0;
+  SteadySource source(
+      nullptr, [&] { return std::unique_ptr<store::Source>(std::make_unique<Impatient>(sessions)); }, "slow:",
+      patience, bench.services());
+  store::FolderInfo folder;
+  bool given = false;
+  SlowSink sink(sessions);
+  const auto next = [&]() -> Result<store::FetchBatch> {
+    store::FetchBatch batch;
+    if (std::exchange(given, true)) return batch;
+    batch.folder = &folder;
+    batch.items.resize(1);
+    batch.items[0].key = "1";
+    return batch;
+  };
+  ASSERT_TRUE(source.fetch(next, sink).ok());
+  EXPECT_EQ(sink.failed, 0);
+  EXPECT_EQ(sink.done, 1);
+}
+
+Fetched message_of(Bench& bench, std::size_t octets) {
+  auto writer = std::move(bench.services().spool.begin()).value();
+  EXPECT_TRUE(writer->append(as_octets(std::string(octets, 'x'))).ok());
+  Fetched fetched;
+  fetched.result = mail::Message{std::move(writer->finish()).value(), {}};
+  return fetched;
+}
+
+TEST_F(Waiting, What_is_under_way_when_the_queue_is_full_still_fits_into_it) {
+  FetchQueue queue(1000, 3, 2000);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(queue.has_room(), i < 2) << i;  // 1,000 octets are reached with the second
+    ASSERT_TRUE(queue.push(message_of(bench, 500)).ok());
+  }
+  Fetched fetched;
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(queue.pop(fetched, 1ms), FetchQueue::State::item);
+  EXPECT_TRUE(queue.has_room());
+}
+
+TEST_F(Waiting, A_source_that_does_not_ask_is_made_to_wait) {
+  FetchQueue queue(1000, 10, 0);
+  ASSERT_TRUE(queue.push(message_of(bench, 900)).ok());
+  std::atomic<bool> pushed{false};
+  std::thread reading([&] {
+    EXPECT_TRUE(queue.push(message_of(bench, 900)).ok());
+    pushed = true;
+  });
+  std::this_thread::sleep_for(50ms);
+  EXPECT_FALSE(pushed);
+  Fetched fetched;
+  EXPECT_EQ(queue.pop(fetched, 1ms), FetchQueue::State::item);
+  reading.join();
+  EXPECT_TRUE(pushed);
+}
+
+}  // namespace
+}  // namespace mailhaul::pipeline
