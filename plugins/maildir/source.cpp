@@ -98,6 +98,7 @@ class MaildirSource::Listing {
     item.key = entry.key;
     item.locator = locator;
     item.size = entry.parsed.size;
+    item.arrived = delivery_time(entry.parsed.base);
     apply_info(entry.parsed, opened_.keywords, item.meta);
     return sink_.on_item(std::move(item));
   }

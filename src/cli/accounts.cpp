@@ -4,6 +4,7 @@
 
 #include "base/strings.hpp"
 #include "net/connection.hpp"
+#include "net/limited_dialer.hpp"
 
 namespace mailhaul::cli {
 namespace {
@@ -78,8 +79,9 @@ Status Accounts::open_trace(files::FileSystem& fs) {
   return {};
 }
 
-void Accounts::give_to(store::Services& services) {
-  services.dialer = dialer_.get();
+void Accounts::give_to(store::Services& services, std::optional<std::uint64_t> rate) {
+  if (rate) limited_ = net::make_limited_dialer(*dialer_, *rate, frame_.clock, frame_.cancel);
+  services.dialer = rate ? limited_.get() : dialer_.get();
   services.trace = trace_.get();
 }
 

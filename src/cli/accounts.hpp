@@ -1,7 +1,9 @@
 // How a command reaches servers: dialer, trace, and each side's way in.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cli/frame.hpp"
@@ -30,14 +32,15 @@ class Accounts {
                                             store::Location& location, files::FileSystem& fs);
   /// `--trace`, if it is wanted. Error: usage.
   [[nodiscard]] Status open_trace(files::FileSystem& fs);
-  void give_to(store::Services& services);
+  /// `rate`: octets a second over the network, each way; nullopt = as fast as it goes.
+  void give_to(store::Services& services, std::optional<std::uint64_t> rate = std::nullopt);
   /// Once, when the stores are closed: warns of a trace that is cut short.
   void finish();
 
  private:
   Frame& frame_;
   PasswordPrompt prompt_;
-  std::unique_ptr<net::Dialer> dialer_;
+  std::unique_ptr<net::Dialer> dialer_, limited_;
   std::unique_ptr<TraceFile> trace_;
 };
 

@@ -18,6 +18,9 @@ namespace {
 
 using Values = cxxopts::ParseResult;
 
+// Below it one read of the network would take as long as a server's silence may.
+constexpr std::uint64_t kSlowest = 16U << 10U;
+
 Error bad_value(std::string_view option, std::string_view value, std::string hint) {
   return make_error(ErrorKind::usage, Scope::run, "--" + std::string(option) + " cannot be '" + visible(value) + "'",
                     std::move(hint));
@@ -123,6 +126,15 @@ Status set_rules(const Values& values, pipeline::FolderRules& into) {
   return {};
 }
 
+Status set_size(const Values& values, const std::string& name, std::uint64_t least, std::optional<std::uint64_t>& into) {
+  const auto text = last_of(values, name);
+  if (!text) return {};
+  into = parse_size(*text);
+  if (into && *into >= least) return {};
+  return bad_value(name, *text, "a size is 64M, 512K or 67108864" +
+                                    (least > 1 ? "; " + std::to_string(least / 1024) + "K at least" : std::string()));
+}
+
 Status set_run(const Values& values, RunOptions& run) {
   static constexpr std::array<std::pair<std::string_view, pipeline::Dedup>, 4> kDedup{
       {{"none", pipeline::Dedup::none},
@@ -148,6 +160,9 @@ Status set_run(const Values& values, RunOptions& run) {
     if (!memory) return bad_value("memory", *text, "a size is 64M, 512K or 67108864");
     run.memory = *memory;
   }
+  MH_CHECK(set_size(values, "max-bytes", 1, run.job.max_octets));
+  MH_CHECK(set_size(values, "rate", kSlowest, run.rate));
+  run.job.newest_first = values.count("newest-first") != 0;
   run.outcomes = last_of(values, "outcomes").value_or("");
   run.job.dry_run = values.count("dry-run") != 0;
   run.job.mark_seen = values.count("seen") != 0;

@@ -38,6 +38,7 @@ struct RunOptions {
   store::MboxDialect mbox_dialect = store::MboxDialect::mboxrd;
   AccessOptions source_access, target_access;
   std::uint64_t memory = 64ULL << 20;  ///< octets of mail held at once
+  std::optional<std::uint64_t> rate;   ///< octets a second over the network
   std::string outcomes;                ///< a file, or ""
 };
 

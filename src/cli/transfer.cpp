@@ -104,7 +104,7 @@ int run_transfer(Frame& frame, const RunOptions& options, const Transfer& transf
   files::Spool facts_spool(prepared->state.spool_directory, budget, scan, files::Keep::facts);
   Warnings warnings(frame.terminal, warnings_to_show(frame.global));
   store::Services services{frame.clock, *fs, spool, frame.cancel, warnings, random};
-  accounts.give_to(services);
+  accounts.give_to(services, options.rate);
   const pipeline::Job job{.registry = registry,
                           .services = services,
                           .facts_spool = facts_spool,

@@ -20,7 +20,7 @@ Result<std::unique_ptr<PendingTable>> PendingTable::make(files::FileSystem& fs) 
   MH_TRY(auto db, files::Db::open(fs, "", files::Db::Mode::temporary));
   MH_CHECK(db->exec("CREATE TABLE pending(number INTEGER PRIMARY KEY, folder INTEGER, key TEXT, locator TEXT, object_id TEXT, "
                     "size INTEGER, flags INTEGER, keywords TEXT, labels TEXT, received INTEGER, zone INTEGER, "
-                    "complete INTEGER)"));
+                    "complete INTEGER, arrived INTEGER)"));
   return std::unique_ptr<PendingTable>(new PendingTable(std::move(db)));
 }
 
@@ -38,7 +38,7 @@ Status PendingTable::end() {
 
 Status PendingTable::add(const PendingItem& item) {
   MH_TRY(files::Stmt insert,
-         db_->prepare("INSERT INTO pending VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"));
+         db_->prepare("INSERT INTO pending VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"));
   insert.bind(1, static_cast<std::int64_t>(count_))
       .bind(2, static_cast<std::int64_t>(item.folder))
       .bind(3, item.key)
@@ -55,15 +55,37 @@ Status PendingTable::add(const PendingItem& item) {
   } else {
     insert.bind_null(10).bind_null(11);
   }
-  MH_CHECK(insert.bind(12, item.meta_complete ? 1 : 0).run());
+  insert.bind(12, item.meta_complete ? 1 : 0);
+  if (item.arrived)
+    insert.bind(13, *item.arrived);
+  else
+    insert.bind_null(13);
+  any_arrived_ = any_arrived_ || item.arrived.has_value();
+  MH_CHECK(insert.run());
   ++count_;
   return {};
 }
 
-Result<std::vector<PendingItem>> PendingTable::read(std::uint64_t from, std::size_t limit) {
+Status PendingTable::sort() {
+  begun_ = true;
+  if (order_ == Order::arrival && !any_arrived_) return {};
+  sorted_ = true;
+  const std::string by = order_ == Order::arrival
+                             ? "arrived, number"
+                             : "coalesce(received*1000000, arrived) IS NULL, coalesce(received*1000000, arrived) DESC, number DESC";
+  return db_->exec("CREATE TABLE reading(place INTEGER PRIMARY KEY, number INTEGER);"
+                   "INSERT INTO reading(number) SELECT number FROM pending ORDER BY folder, " + by);
+}
+
+Result<std::vector<PendingItem>> PendingTable::next(std::size_t limit) {
   std::vector<PendingItem> items;
-  MH_TRY(files::Stmt query, db_->prepare("SELECT * FROM pending WHERE number>=?1 ORDER BY number LIMIT ?2"));
-  query.bind(1, static_cast<std::int64_t>(from)).bind(2, static_cast<std::int64_t>(limit));
+  if (!begun_) MH_CHECK(sort());
+  MH_TRY(files::Stmt query,
+         db_->prepare(!sorted_
+                          ? "SELECT *, number FROM pending WHERE number>=?1 ORDER BY number LIMIT ?2"
+                          : "SELECT pending.*, place FROM reading CROSS JOIN pending ON pending.number=reading.number "
+                            "WHERE place>=?1 ORDER BY place LIMIT ?2"));
+  query.bind(1, at_).bind(2, static_cast<std::int64_t>(limit));
   for (;;) {
     MH_TRY(const bool row, query.step());
     if (!row) return items;
@@ -84,6 +106,7 @@ Result<std::vector<PendingItem>> PendingTable::read(std::uint64_t from, std::siz
       item.meta.received = date;
     }
     item.meta_complete = query.column_int(11) != 0;
+    at_ = query.column_int(13) + 1;
     items.push_back(std::move(item));
   }
 }

@@ -19,6 +19,7 @@ struct PendingItem {
   std::uint32_t folder = 0;  ///< the caller's index of the folder
   std::string key, locator, object_id;
   std::int64_t size = -1;  ///< -1 = not known
+  std::optional<std::int64_t> arrived;
   mail::Meta meta;
   bool meta_complete = false;
 };
@@ -35,14 +36,23 @@ class PendingTable {
   [[nodiscard]] std::uint64_t skip() { return count_++; }
   /// Numbers given so far.
   [[nodiscard]] std::uint64_t count() const { return count_; }
-  /// Up to `limit` items of one folder with numbers from `from` on, in order; empty at the end.
-  [[nodiscard]] Result<std::vector<PendingItem>> read(std::uint64_t from, std::size_t limit);
+  /// In which order next() gives the items of a folder: as they arrived (by `arrived`, else as they were added), or the
+  /// newest first (by received date, else by `arrived`, else the last added). To be said before the first next().
+  enum class Order { arrival, newest_first };
+  void set_order(Order order) { order_ = order; }
+  /// Up to `limit` further items of one folder; empty at the end.
+  [[nodiscard]] Result<std::vector<PendingItem>> next(std::size_t limit);
 
  private:
   explicit PendingTable(std::unique_ptr<files::Db> db) : db_(std::move(db)) {}
   std::unique_ptr<files::Db> db_;
   std::optional<files::Tx> tx_;
   std::uint64_t count_ = 0;
+  [[nodiscard]] Status sort();
+  Order order_ = Order::arrival;
+  bool any_arrived_ = false;      ///< the order of adding is not that of arrival
+  bool begun_ = false, sorted_ = false;
+  std::int64_t at_ = 0;  ///< place in the order from which next() goes on
 };
 
 /// Keywords or labels as one text and back; sorted lists give equal texts for equal sets.

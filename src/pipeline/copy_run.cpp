@@ -300,6 +300,7 @@ Status CopyRun::transfer() {
   }
   MH_CHECK(open_target());
   MH_CHECK(index_whole_target());
+  if (options_.newest_first) pending_->set_order(ledger::PendingTable::Order::newest_first);
   return read_and_deliver(*pending_, {});
 }
 
@@ -329,6 +330,11 @@ Status CopyRun::take_from(FetchQueue& queue) {
     switch (queue.pop(fetched, kBatchPatience)) {
       case FetchQueue::State::item:
         MH_CHECK(on(Side::target, handle(std::move(fetched))));
+        if (options_.max_octets && progress_.octets >= *options_.max_octets) {
+          MH_CHECK(finish_deliveries());
+          return make_error(ErrorKind::interrupted, Scope::run, "--max-bytes is reached",
+                            "run the same command again to go on", Retry::later);
+        }
         break;
       case FetchQueue::State::idle:
         MH_CHECK(on(Side::target, deliverer_->drain()));

@@ -36,6 +36,7 @@ ledger::PendingItem row_of(store::Item item, std::uint32_t folder_index) {
   row.locator = std::move(item.locator);
   row.object_id = std::move(item.object_id);
   row.size = item.size ? static_cast<std::int64_t>(*item.size) : -1;
+  row.arrived = item.arrived;
   row.meta = std::move(item.meta);
   row.meta_complete = item.meta_complete;
   return row;
@@ -64,10 +65,9 @@ Status Reader::run() {
 }
 
 Result<store::FetchBatch> Reader::next_batch() {
-  MH_TRY(auto rows, pending_.read(next_, kBatch));
+  MH_TRY(auto rows, pending_.next(kBatch));
   store::FetchBatch batch;
   if (rows.empty()) return batch;
-  next_ = rows.back().number + 1;
   batch.folder = folders_[rows.front().folder];
   batch.items.reserve(rows.size());
   for (auto& row : rows) {

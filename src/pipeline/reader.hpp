@@ -60,7 +60,6 @@ class Reader final : private store::FetchSink {
   FetchedSink sink_;
   WantsMore wants_more_;
   std::unordered_map<const store::FolderInfo*, std::uint32_t> folder_index_;
-  std::uint64_t next_ = 0;
   std::unordered_map<std::string, Asked> asked_;  ///< by folder index and key
 };
 

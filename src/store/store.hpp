@@ -56,6 +56,7 @@ struct Item {
   std::string locator;    ///< helps fetch() beside the key; opaque, valid for this session. "" after it: the key must do
   std::string object_id;  ///< EMAILID, X-GM-MSGID, or ""
   std::optional<std::uint64_t> size;  ///< a hint
+  std::optional<std::int64_t> arrived;  ///< for the order of reading alone, where the listing has none: microseconds since 1970
   mail::Meta meta;        ///< what the listing knows cheaply
   bool meta_complete = false;  ///< false: flags, keywords or date are known only after fetch()
   bool flags_known = false;    ///< the flags in `meta` are right even if the rest is not known yet

@@ -36,9 +36,9 @@ class WrongLines(CliTest):
         for command in ("move", "sync", "backup", "restore", "snapshots", "diff", "check", "prune", "repair", "search",
                         "show", "export", "key", "dedup", "run", "jobs", "schedule", "watch", "ledger", "plugins"):
             self.refuse(command, "mbox:a", "mbox:b", say=f"{command} is not there yet")
-        for option in ("--retry-failed", "--again", "--delete-extra", "--newest-first"):
+        for option in ("--retry-failed", "--again", "--delete-extra", "--skip-deleted"):
             self.refuse("copy", option, "mbox:a", "mbox:b", say=f"{option} is not there yet")
-        for option in ("--rate", "--connections", "--max-bytes", "--config"):
+        for option in ("--connections", "--config", "--min-size"):
             self.refuse("copy", option, "3", "mbox:a", "mbox:b", say=f"{option} is not there yet")
 
     def test_an_unknown_scheme_is_refused_with_the_known_ones(self):

@@ -97,6 +97,20 @@ void apply_info(const MessageName& name, const KeywordTable& keywords, mail::Met
   meta.labels.erase(std::unique(meta.labels.begin(), meta.labels.end()), meta.labels.end());
 }
 
+std::optional<std::int64_t> delivery_time(std::string_view base) {
+  constexpr std::uint64_t kLatest = 1ULL << 40U;  // seconds; beyond it is no time
+  const std::size_t dot = base.find('.');
+  const auto seconds = parse_uint(base.substr(0, dot), 10, kLatest);
+  if (!seconds || dot == std::string_view::npos) return std::nullopt;
+  std::uint64_t microseconds = 0;
+  if (std::string_view rest = base.substr(dot + 1); rest.starts_with('M')) {
+    rest.remove_prefix(1);
+    const std::size_t end = std::min(rest.find_first_not_of("0123456789"), rest.size());
+    microseconds = parse_uint(rest.substr(0, end), 10, 999'999).value_or(0);
+  }
+  return static_cast<std::int64_t>(*seconds * 1'000'000 + microseconds);
+}
+
 std::string percent_encode(std::string_view octets) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string text;

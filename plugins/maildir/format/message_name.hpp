@@ -34,6 +34,10 @@ void apply_info(const MessageName& name, const KeywordTable& keywords, mail::Met
 inline constexpr std::string_view kInfoLabel = "maildir-info:";
 inline constexpr std::string_view kForwarded = "$Forwarded";  ///< the keyword that flag P stands for
 
+/// When the program that delivered it says it did: "1700000000.M123456P…" in microseconds; nullopt where the base does not
+/// begin with seconds.
+[[nodiscard]] std::optional<std::int64_t> delivery_time(std::string_view base);
+
 /// Octets outside 0x21..0x7E, '%' and '~' as %XX: printable, at most 3 times as long, never "" for a name.
 [[nodiscard]] std::string percent_encode(std::string_view octets);
 

@@ -208,7 +208,7 @@ TEST_F(LedgerTest, Pending_items_come_back_whole_in_order_and_by_folder) {
     ASSERT_TRUE(table->add(item).ok());
   }
   ASSERT_TRUE(table->end().ok());
-  const auto first = table->read(0, 100).value();
+  const auto first = table->next(100).value();
   ASSERT_EQ(first.size(), 6U);
   EXPECT_EQ(first[2].key, "k2");
   EXPECT_EQ(first[2].locator, std::string("a\0b", 3));
@@ -216,8 +216,52 @@ TEST_F(LedgerTest, Pending_items_come_back_whole_in_order_and_by_folder) {
   EXPECT_EQ(first[2].meta.received->instant, Instant(std::chrono::seconds(-5)));
   EXPECT_EQ(first[2].meta.received->zone, std::chrono::minutes(-90));
   EXPECT_EQ(first[3].size, -1);
-  EXPECT_EQ(table->read(6, 2).value().size(), 2U);
-  EXPECT_TRUE(table->read(10, 2).value().empty());
+  EXPECT_EQ(table->next(3).value().size(), 3U);
+  EXPECT_EQ(table->next(3).value().size(), 1U);
+  EXPECT_TRUE(table->next(2).value().empty());
+}
+
+TEST_F(LedgerTest, Pending_items_come_in_the_order_of_arrival_where_the_listing_has_none) {
+  auto table = PendingTable::make(*fs_).value();
+  ASSERT_TRUE(table->begin().ok());
+  for (const auto& [folder, arrived] : std::vector<std::pair<std::uint32_t, int>>{{0, 7}, {0, 3}, {0, 7}, {1, 2}, {1, 1}}) {
+    PendingItem item;
+    item.folder = folder;
+    item.arrived = arrived;
+    ASSERT_TRUE(table->add(item).ok());
+  }
+  ASSERT_TRUE(table->end().ok());
+  std::string order;
+  for (auto some = table->next(2).value(); !some.empty(); some = table->next(2).value()) {
+    for (const auto& item : some) order += std::to_string(item.number) + " ";
+  }
+  EXPECT_EQ(order, "1 0 2 4 3 ");
+}
+
+TEST_F(LedgerTest, Pending_items_come_the_newest_first_of_each_folder) {
+  auto table = PendingTable::make(*fs_).value();
+  ASSERT_TRUE(table->begin().ok());
+  const std::vector<std::pair<std::uint32_t, int>> listed{{0, 5}, {0, 9}, {0, -1}, {0, 9}, {0, -1}, {1, 3}, {1, 4}};
+  for (const auto& [folder, day] : listed) {
+    PendingItem item;
+    item.folder = folder;
+    item.key = std::to_string(table->count());
+    if (day >= 0) item.meta.received = mail::ReceivedDate{Instant(std::chrono::seconds(day * 86400)), std::nullopt};
+    ASSERT_TRUE(table->add(item).ok());
+  }
+  ASSERT_TRUE(table->end().ok());
+  table->set_order(PendingTable::Order::newest_first);
+  std::string order;
+  for (;;) {
+    const auto some = table->next(3).value();
+    if (some.empty()) break;
+    for (const auto& item : some) {
+      EXPECT_EQ(item.key, std::to_string(item.number));
+      order += item.key + " ";
+    }
+    order += "| ";
+  }
+  EXPECT_EQ(order, "3 1 0 | 4 2 | 6 5 | ");  // without a date: the last listed first, behind the others
 }
 
 /// Two sides of a comparison, and what came out.

@@ -181,5 +181,13 @@ TEST(HashSet, Many_names_are_told_apart_while_it_grows) {
   for (int i = 0; i < 100'000; i += 997) ASSERT_FALSE(set.insert(name_hash(std::to_string(i), 5))) << i;
 }
 
+TEST(MessageName, The_time_of_delivery_is_in_the_name) {
+  EXPECT_EQ(delivery_time("1700000000.M123456P7Q1.host"), 1'700'000'000'123'456);
+  EXPECT_EQ(delivery_time("1700000000.7_1.host"), 1'700'000'000'000'000);
+  EXPECT_EQ(delivery_time("1700000000.M12x.host"), 1'700'000'000'000'012);
+  for (const char* base : {"", "message", "17x.M1", "1700000000", "99999999999999999999.M1P1.h"})
+    EXPECT_EQ(delivery_time(base), std::nullopt) << base;
+}
+
 }  // namespace
 }  // namespace mailhaul::maildir
