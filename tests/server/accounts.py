@@ -3,6 +3,7 @@ by readers that share no code with it."""
 
 import json
 import os
+import poplib
 import shutil
 import sys
 import tempfile
@@ -46,6 +47,57 @@ class Account:
     def session(self):
         return accountreaders.Account(self.server.tls_port, self.user, self.server.users[self.user],
                                       self.server.authority.file)
+
+    def pop3(self, **options):
+        """The same user's INBOX as its POP3 service gives it."""
+        return Pop3(self.server, self.user, **options)
+
+
+class Pop3(Account):
+    """The POP3 mailbox of such a user. Its records by IMAP are those of the account; popped() has them as POP3 tells."""
+
+    @property
+    def location(self):
+        text = self.server.pop3_url(self.user, self.tls, query=self.query)
+        own = self.server.pop3_tls_port if self.tls else self.server.pop3_port
+        return text.replace(":%d" % own, ":%d" % self.port) if self.port else text
+
+    def login(self):
+        """By poplib, in plain text and past every proxy."""
+        poplib._MAXLINE = 50_000_000  # a reader of tests may take what the server has
+        session = poplib.POP3("localhost", self.server.pop3_port)
+        session.user(self.user)
+        session.pass_(self.server.users[self.user])
+        return session
+
+    def names(self):
+        """UIDL of every message, by number."""
+        session = self.login()
+        lines = session.uidl()[1]
+        session.quit()
+        return [line.split(b" ", 1)[1] for line in lines]
+
+    def popped(self):
+        """Records of what RETR gives. POP3 knows neither flags nor dates."""
+        session = self.login()
+        count = session.stat()[0]
+        texts = [b"".join(line + b"\r\n" for line in session.retr(number + 1)[1]) for number in range(count)]
+        session.quit()
+        return [mailreaders.Record(("INBOX",), text, *mailreaders.identities(text), set(), set(), None, None, "RETR %d" % (number + 1))
+                for number, text in enumerate(texts)]
+
+    def fill(self, texts):
+        """Puts messages into the mailbox as files, past every program under test. Only for servers with Maildirs."""
+        assert self.server.storage == "maildir", self.server.storage
+        root = os.path.join(self.server.mail_root(self.user), "maildir")
+        for sub in ("cur", "new", "tmp"):
+            os.makedirs(os.path.join(root, sub), exist_ok=True)
+        start = len(os.listdir(os.path.join(root, "cur")))
+        for number, text in enumerate(texts, start):
+            with open(os.path.join(root, "cur", "%d.M%dP1Q%d.host:2,S" % (1_000_000_000 + number, number, number)), "wb") as file:
+                file.write(text)
+        servers.give_away(self.server.mail_root(self.user))
+        return self
 
 
 class ServerTest(support.CliTest):
@@ -117,6 +169,12 @@ def folded(records):
             seen.add((record.folder, record.nid))
             kept.append(record)
     return kept
+
+
+def commands(said, *verbs):
+    """The POP3 commands in what a client said; only those of `verbs`, if there are any."""
+    words = [line.split(b" ")[0].decode("latin-1").upper() for line in bytes(said).split(b"\r\n") if line]
+    return [word for word in words if word in verbs] if verbs else words
 
 
 def internal_date(seconds):

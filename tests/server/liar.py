@@ -1,4 +1,5 @@
-"""An IMAP server of a few hundred lines that is honest until a test tells it where to lie.
+"""An IMAP server of a few hundred lines, and a POP3 server of a few less, that are honest until a test tells them where
+to lie.
 
     class Amnesiac(Honest):
         def do_append(self, command): ...
@@ -347,3 +348,81 @@ class Honest:
             return self.reply(command, b"NO [TRYCREATE] no such mailbox")
         box, message = kept
         return self.reply(command, b"OK [APPENDUID %d %d] stored" % (box.validity, message.uid))
+
+
+# The same for POP3 --------------------------------------------------------------------------------------------------
+
+class Pop3Box:
+    """Messages (octets with CRLF) and their names; name None: the server gives it none."""
+
+    def __init__(self, texts, names=None):
+        self.texts = list(texts)
+        self.names = ["n%05d" % number for number in range(len(self.texts))] if names is None else list(names)
+        self.delivered = []  # the number of every message that left whole, in order
+
+
+class HonestPop3:
+    """Serves a Pop3Box to one connection until QUIT. Override what shall be a lie: do_VERB(arguments)."""
+
+    greeting = b"+OK liar ready\r\n"
+    capability = b"USER UIDL TOP PIPELINING RESP-CODES"
+
+    def __init__(self, connection, box):
+        self.connection, self.box = connection, box
+        self.send = connection.send
+        self.given = 0  # messages of this connection
+        self.serve()
+
+    def serve(self):
+        self.send(self.greeting)
+        while True:
+            words = self.connection.line().decode("latin-1").split(" ")
+            handler = getattr(self, "do_" + words[0].lower(), None)
+            if handler is None:
+                self.send(b"-ERR not known here\r\n")
+            elif handler(words[1:]) == "end":
+                return
+
+    def ok(self, text=b""):
+        self.send(b"+OK " + text + b"\r\n")
+
+    def listing(self, lines):
+        self.send(b"+OK here it is\r\n" + b"".join(line + b"\r\n" for line in lines) + b".\r\n")
+
+    def do_capa(self, _):
+        self.listing(self.capability.split(b" "))
+
+    def do_user(self, _):
+        self.ok(b"and the password?")
+
+    def do_pass(self, _):
+        self.ok(b"logged in")
+
+    def do_noop(self, _):
+        self.ok()
+
+    def size(self, number):
+        return len(self.box.texts[number - 1])
+
+    def do_stat(self, _):
+        self.ok(b"%d %d" % (len(self.box.texts), sum(map(len, self.box.texts))))
+
+    def do_list(self, _):
+        self.listing(b"%d %d" % (number, self.size(number)) for number in range(1, len(self.box.texts) + 1))
+
+    def do_uidl(self, _):
+        self.listing(b"%d %s" % (number, name.encode()) for number, name in enumerate(self.box.names, 1) if name is not None)
+
+    @staticmethod
+    def stuffed(text):
+        return re.sub(rb"(?m)^\.", b"..", text)
+
+    def do_retr(self, arguments):
+        number = int(arguments[0])
+        self.send(b"+OK %d octets\r\n" % self.size(number) + self.stuffed(self.box.texts[number - 1]) + b".\r\n")
+        self.given += 1
+        self.box.delivered.append(number)
+
+    def do_quit(self, _):
+        self.ok(b"bye")
+        return "end"

@@ -71,8 +71,9 @@ class Lane:
 class Proxy:
     """Runs in a thread of its own. `rtt` in seconds is added to every round trip, to that of connecting too."""
 
-    def __init__(self, upstream, faults=None, rtt=0.0):
+    def __init__(self, upstream, faults=None, rtt=0.0, listen=False):
         self.upstream, self.faults, self.rtt = upstream, faults or (lambda number: Fault()), rtt
+        self.said = bytearray() if listen else None  # what clients sent, of all connections, in the order of arrival
         self.connections = self.cuts = 0
         self.latest = 0.0  # the longest time that octets arrived after their client was dropped
         self.octets = [0, 0]  # to the server, to the client
@@ -164,6 +165,8 @@ class Proxy:
                 await lane.end()
                 return "end"
             self.octets[0] += len(octets)
+            if self.said is not None:
+                self.said += octets
             count += len(octets)
             if fault.cut_to_server is not None and count >= fault.cut_to_server:
                 self.cuts += 1
