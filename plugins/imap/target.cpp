@@ -18,6 +18,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kTurn{200};
 // How long a cancelled run waits for the answers to what has left whole: an answer spares the next run a doubt.
 constexpr std::chrono::seconds kGrace{3};
+constexpr std::size_t kMostUpdates = 64;  // that wait for the next flush
 
 Error not_sent() {
   return make_error(ErrorKind::unreachable, Scope::session, "it had not left when the session ended", {}, Retry::now);
@@ -35,6 +36,13 @@ std::optional<Mark> parse_mark(std::string_view text) {
   const auto uidvalidity = parse_uint(parts[0]), uidnext = parse_uint(parts[1], 10, 0xFFFF'FFFFU);
   if (!uidvalidity || !uidnext || *uidnext == 0) return std::nullopt;
   return Mark{*uidvalidity, static_cast<Uid>(*uidnext)};
+}
+
+/// A server of which nobody knows yet that it counts otherwise may count LF for CRLF, round, or add a field: its size
+/// alone must not hide a message that would then be sent twice.
+bool may_be_of(std::uint64_t told, std::uint64_t crlf_size) {
+  const std::uint64_t slack = std::max<std::uint64_t>(1024, crlf_size / 25);
+  return told <= crlf_size ? crlf_size - told <= slack : told - crlf_size <= slack;
 }
 
 }  // namespace
@@ -76,6 +84,8 @@ void ImapTarget::break_off() {
     }
   }
   give_back_unsent();
+  // To change flags twice does no harm.
+  for (const auto& update : std::exchange(updates_, {})) tell(update.ticket, store::Refused{not_sent()});
   unseen_.clear();
   ended_.swap(sent_);
 }
@@ -255,40 +265,79 @@ Result<std::string> ImapTarget::watermark(const store::FolderHandle& handle) {
   return std::to_string(folder.mailbox.uidvalidity.value_or(0)) + " " + std::to_string(*folder.mailbox.uidnext);
 }
 
+/// Many twins of one run bring flags: they are changed together, with the next flush.
 Status ImapTarget::update(const store::FolderHandle& handle, const store::Ticket& ticket, const store::Key& key,
                           const store::MetaChange& change) {
-  MH_CHECK(flush());
+  if (broken_ || !session_->alive()) return guard(session_->turn(milliseconds(0)));
   const auto uid = uid_of(key);
   if (!uid) {
     tell(ticket, store::Refused{make_error(ErrorKind::message, Scope::message, "there is no message " + visible(key))});
     return {};
   }
-  MH_CHECK(guard(select_folder(handle.id)));
   const auto& permanent = folders_[handle.id].mailbox.permanent_flags;
-  const auto add = writable_flags({change.add_flags, change.add_keywords, {}, {}}, permanent);
-  const auto remove = writable_flags({change.remove_flags, change.remove_keywords, {}, {}}, permanent);
-  UidSet set;
-  set.add(*uid);
-  std::vector<Command> commands;
-  for (const auto& [verb, flags] :
-       {std::pair("+FLAGS.SILENT", &add.flags), std::pair("-FLAGS.SILENT", &remove.flags)}) {
-    if (flags->empty()) continue;
-    commands.emplace_back("UID STORE");
-    commands.back().uids(set).raw(" " + std::string(verb)).flags(*flags);
+  auto add = writable_flags({change.add_flags, change.add_keywords, {}, {}}, permanent);
+  auto remove = writable_flags({change.remove_flags, change.remove_keywords, {}, {}}, permanent);
+  Update update{handle.id, *uid, ticket, std::move(add.flags), std::move(remove.flags), {}};
+  update.verdict.key = key;
+  update.verdict.lost_flags = add.lost_flags;
+  update.verdict.lost_keywords = add.lost_keywords;
+  if (update.add.empty() && update.remove.empty()) {
+    tell(ticket, std::move(update.verdict));
+    return {};
   }
-  store::Stored stored;
-  stored.key = key;
-  stored.lost_flags = add.lost_flags;
-  stored.lost_keywords = add.lost_keywords;
-  if (!commands.empty()) {
-    MH_TRY(const auto responses, guard(session_->run_all(std::move(commands))));
-    for (const auto& response : responses) {
-      if (response.condition == Condition::ok) continue;
-      tell(ticket, store::Refused{session_->refusal(response, "change the flags of UID " + key, Scope::message)});
-      return {};
+  updates_.push_back(std::move(update));
+  // The ticket is accepted: what fails from here on is told by its verdict, and by the next call.
+  if (updates_.size() >= kMostUpdates) (void)flush();
+  return {};
+}
+
+Status ImapTarget::send_updates() {
+  while (!updates_.empty()) MH_CHECK(send_updates_of_one_folder());
+  return {};
+}
+
+Status ImapTarget::send_updates_of_one_folder() {
+  const std::uint32_t folder = updates_.front().folder;
+  const auto of_folder = [&](const Update& update) { return update.folder == folder; };
+  const auto end = std::stable_partition(updates_.begin(), updates_.end(), of_folder);
+  const auto drop = [&] {
+    std::vector<Update> done(std::make_move_iterator(updates_.begin()), std::make_move_iterator(end));
+    updates_.erase(updates_.begin(), end);
+    return done;
+  };
+  if (auto status = select_folder(folder); !status.ok()) {
+    if (!session_->alive() || status.error().kind == ErrorKind::interrupted) return status;
+    for (const auto& update : drop()) tell(update.ticket, store::Refused{status.error()});
+    return {};
+  }
+  std::vector<Command> commands;
+  std::vector<std::size_t> of_update;  // by command
+  for (auto update = updates_.begin(); update != end; ++update) {
+    UidSet set;
+    set.add(update->uid);
+    for (const auto& [verb, flags] :
+         {std::pair("+FLAGS.SILENT", &update->add), std::pair("-FLAGS.SILENT", &update->remove)}) {
+      if (flags->empty()) continue;
+      commands.emplace_back("UID STORE");
+      commands.back().uids(set).raw(" " + std::string(verb)).flags(*flags);
+      of_update.push_back(static_cast<std::size_t>(update - updates_.begin()));
     }
   }
-  tell(ticket, std::move(stored));
+  // Until they are answered they stay in updates_: the end of the session finds them there.
+  MH_TRY(const auto responses, session_->run_all(std::move(commands)));
+  auto done = drop();
+  std::vector<std::optional<Error>> errors(done.size());
+  for (std::size_t i = 0; i < responses.size(); ++i) {
+    if (responses[i].condition == Condition::ok) continue;
+    errors[of_update[i]] =
+        session_->refusal(responses[i], "change the flags of UID " + std::to_string(done[of_update[i]].uid), Scope::message);
+  }
+  for (std::size_t i = 0; i < done.size(); ++i) {
+    if (errors[i])
+      tell(done[i].ticket, store::Refused{*errors[i]});
+    else
+      tell(done[i].ticket, std::move(done[i].verdict));
+  }
   return {};
 }
 
@@ -326,7 +375,7 @@ Status ImapTarget::find_since(const store::FolderHandle& handle, std::string_vie
            if (fetched == nullptr || !fetched->uid || *fetched->uid < mark->uidnext) return {};
            const bool fits = sizes_lie || !fetched->size ||
                              std::any_of(wanted.begin(), wanted.end(),
-                                         [&](const auto& one) { return one.crlf_size == *fetched->size; });
+                                         [&](const auto& one) { return may_be_of(*fetched->size, one.crlf_size); });
            if (fits) candidates.add(*fetched->uid);
            return {};
          })));
@@ -349,7 +398,8 @@ Status ImapTarget::flush() {
   }
   // What is stored is stored: a cancelled run does not wait for the look at it.
   if (session_->services().cancel.requested()) return guard(Status(interrupted()));
-  return guard(look_at_stored());
+  MH_CHECK(guard(look_at_stored()));
+  return guard(send_updates());
 }
 
 Status ImapTarget::pump(milliseconds) { return guard(session_->keep_alive()); }

@@ -70,6 +70,15 @@ class ImapTarget final : public store::Target, private Listener {
     store::Stored verdict;
   };
 
+  /// A change of flags, queued until flush().
+  struct Update {
+    std::uint32_t folder = 0;
+    Uid uid = 0;
+    store::Ticket ticket;
+    std::vector<std::string> add, remove;
+    store::Stored verdict;
+  };
+
   /// One look at what a folder holds of ours.
   struct Look {
     std::uint32_t folder = 0;
@@ -98,6 +107,8 @@ class ImapTarget final : public store::Target, private Listener {
   Result<store::FolderHandle> make_handle(const mail::FolderPath& path, mail::Role role);
   Status select_folder(std::uint32_t folder);
   [[nodiscard]] static Error replaced(const Folder& folder);
+  Status send_updates();
+  Status send_updates_of_one_folder();
 
   // append.cpp
   Result<Parcel> wrap(const Folder& folder, const store::Ticket& ticket, mail::Message message);
@@ -136,6 +147,7 @@ class ImapTarget final : public store::Target, private Listener {
   std::deque<Group> queue_;           ///< full, or parts of a refused one: to be sent when there is room
   std::map<CommandId, Group> ended_;  ///< told when the session ended; their octets may still be referred to
   std::map<std::uint32_t, std::deque<Unseen>> unseen_;  ///< by folder
+  std::vector<Update> updates_;
 };
 
 }  // namespace mailhaul::imap

@@ -106,8 +106,10 @@ class Deliverer final : public store::AckSink {
   [[nodiscard]] bool under_way(ledger::RowId target_folder, const Digest& digest) const {
     return under_way_.has(target_folder, digest);
   }
-  /// Messages whose verdict is still to come; those in doubt are not among them.
-  [[nodiscard]] std::size_t unanswered() const { return unanswered_.size() - in_doubt_ + batch_.size(); }
+  /// Messages and updates whose verdict is still to come; those in doubt are not among them.
+  [[nodiscard]] std::size_t unanswered() const {
+    return unanswered_.size() - in_doubt_ + batch_.size() + updates_.size();
+  }
   enum class Which { in_doubt, all };
   /// What is in doubt, or (when the session is over) all that has no verdict. Nothing more will be heard of it here.
   [[nodiscard]] std::vector<Delivery> take_unanswered(Which which);

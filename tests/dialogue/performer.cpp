@@ -95,7 +95,7 @@ Status Performer::act(const Words& words) {
   if (verb == "fetch") return fetch(words);
   if (verb == "open") return open_folder(words);
   if (verb == "append") return append(words);
-  if (verb == "update") return update(words);
+  if (verb == "update" || verb == "later-update") return update(words);
   if (verb == "find") return find(words);
   if (verb == "probe") return probe();
   if (verb == "tire") return tire(words);
@@ -280,7 +280,8 @@ Status Performer::update(const Words& words) {
   if (words.size() > 4) read_flag_list(words[4], change.remove_flags, change.remove_keywords);
   const auto ticket = conformance::ticket_of(++tickets_);
   record_.name(ticket, words[2]);
-  return target_->update(opened, ticket, words[2], change);
+  MH_CHECK(target_->update(opened, ticket, words[2], change));
+  return words[0] == "update" ? target_->flush() : Status();
 }
 
 /// `find FOLDER "V U0" m1,m2`
