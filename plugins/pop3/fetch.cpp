@@ -21,6 +21,7 @@ constexpr unsigned kRefusals = 2;               // after so many a message fails
 constexpr std::uint64_t kRounding = 1024;
 // So many messages must be read twice, and equal, before a server's sizes are known to be mere hints.
 constexpr unsigned kAgreed = 3;
+constexpr unsigned kShortOnes = 10;
 
 /// A hint, and no more than a message can have: sums of it must not wrap.
 std::uint64_t size_of(const store::Item& item) { return std::min(item.size.value_or(kUnknownSize), Limits().body); }
@@ -153,6 +154,8 @@ Fetcher::Size Fetcher::size_class(const store::Item& item, const mail::Content& 
   if (!item.size) return Size::other;
   // Some servers count what lies on their disk, with LF (qmail).
   if (*item.size == size || *item.size == size - lines_) return Size::exact;
+  // Dovecot counts what it has; a last line without its end gets one on the way.
+  if (*item.size + 2 == size) return Size::exact;
   if (size + kRounding < *item.size) return Size::short_of;
   return size > *item.size + *item.size / 4 + 4 * kRounding ? Size::far_off : Size::other;
 }
@@ -176,19 +179,17 @@ Status Fetcher::arrived(Wanted wanted) {
     if (*wanted.first_reading != content->facts().cid)
       return refused(std::move(wanted), {false, {}, "it gave two different texts for it"});
     if (++agreed_ == kAgreed) {
-      // The others that wait for a second reading need none, or one like all.
-      for (auto& other : alone_) {
-        other.first_reading.reset();
-        to_send_.push_back(std::move(other));
+      // The others that wait for a second reading need one like all others, unless their size was far from the listed.
+      const auto near = std::stable_partition(alone_.begin(), alone_.end(), [](const Wanted& one) { return !one.was_near; });
+      for (auto other = near; other != alone_.end(); ++other) {
+        other->first_reading.reset();
+        to_send_.push_back(std::move(*other));
       }
-      alone_.clear();
+      alone_.erase(near, alone_.end());
     }
     if (!std::exchange(told_of_sizes_, true))
       note(store::Note::Weight::info, wanted, "lists other sizes than its messages have");
-    if (size == Size::short_of)
-      note(store::Note::Weight::doubtful, wanted,
-           "lists message " + wanted.item.key + " with " + std::to_string(*wanted.item.size) + " octets and gives " +
-               std::to_string(content->size()) + ", twice: it may be cut off there");
+    if (size == Size::short_of) tell_short(wanted, content->size());
   }
   mail::Message message{std::move(content), {}};
   message.meta.received = mail::received_or_fallback(message.content->facts());
@@ -198,8 +199,19 @@ Status Fetcher::arrived(Wanted wanted) {
   return {};
 }
 
+/// The first few by name; who lists all of them too large would fill the report.
+void Fetcher::tell_short(const Wanted& wanted, std::uint64_t octets) {
+  if (++short_ones_ > kShortOnes) return;
+  note(store::Note::Weight::doubtful, wanted,
+       short_ones_ == kShortOnes
+           ? "lists more messages larger than it gives them: whether they are whole cannot be told"
+           : "lists message " + wanted.item.key + " with " + std::to_string(*wanted.item.size) + " octets and gives " +
+                 std::to_string(octets) + ", twice: it may be cut off there");
+}
+
 Status Fetcher::read_again(Wanted wanted, const mail::Content& content) {
   wanted.first_reading = content.facts().cid;
+  wanted.was_near = size_class(wanted.item, content) == Size::other;
   alone_.push_back(std::move(wanted));
   return {};
 }

@@ -27,6 +27,7 @@ class Fetcher final : public Listener {
     store::Item item;
     unsigned refusals = 0;
     std::optional<Digest> first_reading;  ///< it was read, and its size was not the one that was listed
+    bool was_near = false;                ///< that size was not far from the listed one
   };
   /// One command in flight: RETR, or (folder == nullptr) the NOOP that confirms the message before it.
   struct Asked {
@@ -55,6 +56,7 @@ class Fetcher final : public Listener {
   Status arrived(Wanted wanted);
   Status refused(Wanted wanted, const Reply& reply);
   Status read_again(Wanted wanted, const mail::Content& content);
+  void tell_short(const Wanted& wanted, std::uint64_t octets);
   [[nodiscard]] Size size_class(const store::Item& item, const mail::Content& content) const;
   void note(store::Note::Weight weight, const Wanted& wanted, const std::string& text);
   [[nodiscard]] bool has_room();
@@ -71,6 +73,7 @@ class Fetcher final : public Listener {
   std::optional<Held> held_;
   unsigned agreed_ = 0;       ///< second readings that were equal to the first
   bool told_of_sizes_ = false, told_of_ends_ = false;
+  unsigned short_ones_ = 0;   ///< messages that were told of for being shorter than listed
   std::uint64_t lines_ = 0;   ///< LF in the message that arrives
   std::uint64_t octets_ahead_ = 0;
   std::unique_ptr<files::ContentWriter> writer_;

@@ -165,7 +165,8 @@ Status CopyRun::settled(Delivered delivered) {
   Delivery& delivery = delivered.delivery;
   if (const auto* stored = std::get_if<store::Stored>(&delivered.ack.verdict)) {
     report_.counts.lost_keywords += stored->lost_keywords ? 1 : 0;
-    report_.counts.lost_dates += stored->lost_date ? 1 : 0;
+    // identity.md: a date that nobody knows is counted, whatever the target makes of it.
+    report_.counts.lost_dates += stored->lost_date || !delivery.message.meta.received ? 1 : 0;
     report_.counts.lost_flags += stored->lost_flags ? 1 : 0;
     target_progress_ = true;
     target_back_off_.progress();

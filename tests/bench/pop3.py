@@ -13,7 +13,8 @@ account the slower of such a RETR and of MULTIAPPEND, 50 messages at a time, fro
 finds nothing to do. A delay is added by a proxy in this process, which limits no bandwidth; in `pop3-imap` to both sides.
 
 Every round has places of its own, and nothing is removed before the end: for minutes ext4 does not give out an inode that
-was freed, and who creates files beside many such ones pays ten times the price."""
+was freed, and who creates files beside many such ones pays ten times the price. Steadiest with --scratch on a new file
+system of its own."""
 
 import argparse
 import contextlib
