@@ -40,7 +40,7 @@ Error names_are_gone(const Session& session, Scope scope) {
 bool Fetcher::has_room() {
   target_is_slow_ = !sink_.wants_more();
   if (target_is_slow_ || asked_.empty()) return !target_is_slow_ && !held_;
-  const bool alone = asked_.front().wanted.first_reading.has_value() || alone_.size() >= kAgreed;
+  const bool alone = asked_.front().wanted.alone || alone_.size() >= kAgreed;
   return !alone && session_.pipelines() && octets_ahead_ < kAheadOctets && asked_.size() < kAheadCommands;
 }
 
@@ -73,7 +73,7 @@ Status Fetcher::pull() {
   if (exhausted_) return {};
   MH_TRY(auto batch, next_());
   exhausted_ = batch.items.empty();
-  for (auto& item : batch.items) to_send_.push_back({batch.folder, std::move(item), 0, std::nullopt});
+  for (auto& item : batch.items) to_send_.push_back({batch.folder, std::move(item), 0, std::nullopt, false, false});
   return {};
 }
 
@@ -100,6 +100,7 @@ Status Fetcher::ask(Wanted wanted) {
 /// A size that LIST had wrong may come of a server that counts otherwise, or of an end that was none: a line of one dot
 /// that stood in the message, an error in the midst of it. Then something else follows than the next answer.
 Status Fetcher::confirm() {
+  MH_CHECK(session_.still_there());
   MH_TRY(const CommandId id, session_.start(Command("NOOP")));
   asked_.push_back({id, {}, 0});
   return {};
@@ -118,6 +119,7 @@ Status Fetcher::deliver(Held held) {
 }
 
 Status Fetcher::on_begin(CommandId, const Reply&) {
+  after_doubtful_ = false;
   MH_CHECK(confirmed());
   lines_ = 0;
   MH_TRY(writer_, session_.services().spool.begin());
@@ -130,16 +132,14 @@ Status Fetcher::on_octets(CommandId, Octets octets) {
 }
 
 Status Fetcher::on_done(CommandId id, const Reply& reply) {
-  // -ERR may be the rest of the message before it: "half a message", ".", "-ERR read error".
-  if (!reply.ok && held_) {
-    Held held = std::move(*held_);
-    held_.reset();
-    if (held.wanted.first_reading) {
-      MH_CHECK(refused(std::move(held.wanted), reply));
-    } else {
-      MH_CHECK(read_again(std::move(held.wanted), *held.message.content));
-    }
-  }
+  // -ERR may be the rest of the message before it ("half a message", ".", "-ERR read error"): then every answer from here
+  // on belongs to another command than it seems to. Only another session is in step again.
+  const bool to_noop = !asked_.empty() && asked_.front().id == id && asked_.front().wanted.folder == nullptr;
+  if (!reply.ok && (after_doubtful_ || to_noop))
+    return make_error(ErrorKind::unreachable, Scope::session,
+                      session_.place() + " said -ERR behind a message of another size than it listed: " + visible(reply.text),
+                      "the server's answers can no longer be told apart; try again", Retry::later);
+  after_doubtful_ = false;
   MH_CHECK(confirmed());
   if (asked_.empty() || asked_.front().id != id) return {};  // of a fetch that was broken off
   Asked asked = std::move(asked_.front());
@@ -173,6 +173,7 @@ Status Fetcher::arrived(Wanted wanted) {
     note(store::Note::Weight::info, wanted, "ends the lines of its answers with LF alone");
   if (content->size() == 0 && wanted.item.size.value_or(0) != 0) return refused(std::move(wanted), {false, {}, "no text"});
   const Size size = size_class(wanted.item, *content);
+  after_doubtful_ = size != Size::exact;
   const bool is_believed = size == Size::exact || (size == Size::other && agreed_ >= kAgreed);
   if (!is_believed && !wanted.first_reading) return read_again(std::move(wanted), *content);
   if (!is_believed) {
@@ -180,9 +181,10 @@ Status Fetcher::arrived(Wanted wanted) {
       return refused(std::move(wanted), {false, {}, "it gave two different texts for it"});
     if (++agreed_ == kAgreed) {
       // The others that wait for a second reading need one like all others, unless their size was far from the listed.
-      const auto near = std::stable_partition(alone_.begin(), alone_.end(), [](const Wanted& one) { return !one.was_near; });
+      const auto near = std::stable_partition(alone_.begin(), alone_.end(), [](const Wanted& one) { return !one.first_reading || !one.was_near; });
       for (auto other = near; other != alone_.end(); ++other) {
         other->first_reading.reset();
+        other->alone = false;
         to_send_.push_back(std::move(*other));
       }
       alone_.erase(near, alone_.end());
@@ -212,15 +214,17 @@ void Fetcher::tell_short(const Wanted& wanted, std::uint64_t octets) {
 Status Fetcher::read_again(Wanted wanted, const mail::Content& content) {
   wanted.first_reading = content.facts().cid;
   wanted.was_near = size_class(wanted.item, content) == Size::other;
+  wanted.alone = true;
   alone_.push_back(std::move(wanted));
   return {};
 }
 
-/// Once more, behind the others: a server that is about to hang up says -ERR too.
+/// Once more, alone: a server that is about to hang up says -ERR too.
 Status Fetcher::refused(Wanted wanted, const Reply& reply) {
   if (++wanted.refusals < kRefusals) {
     wanted.first_reading.reset();
-    to_send_.push_back(std::move(wanted));
+    wanted.alone = true;
+    alone_.push_back(std::move(wanted));
     return {};
   }
   return sink_.on_failed(*wanted.folder, wanted.item,

@@ -28,6 +28,7 @@ class Fetcher final : public Listener {
     unsigned refusals = 0;
     std::optional<Digest> first_reading;  ///< it was read, and its size was not the one that was listed
     bool was_near = false;                ///< that size was not far from the listed one
+    bool alone = false;                   ///< to be asked with nothing else in flight
   };
   /// One command in flight: RETR, or (folder == nullptr) the NOOP that confirms the message before it.
   struct Asked {
@@ -69,12 +70,13 @@ class Fetcher final : public Listener {
   bool target_is_slow_ = false;
   std::deque<Asked> asked_;
   std::deque<Wanted> to_send_;
-  std::deque<Wanted> alone_;  ///< to be asked with nothing else in flight
+  std::deque<Wanted> alone_;
   std::optional<Held> held_;
   unsigned agreed_ = 0;       ///< second readings that were equal to the first
   bool told_of_sizes_ = false, told_of_ends_ = false;
   unsigned short_ones_ = 0;   ///< messages that were told of for being shorter than listed
   std::uint64_t lines_ = 0;   ///< LF in the message that arrives
+  bool after_doubtful_ = false;  ///< the answer before this one was a message of another size than listed
   std::uint64_t octets_ahead_ = 0;
   std::unique_ptr<files::ContentWriter> writer_;
 };

@@ -127,7 +127,9 @@ void Mailbox::sort() {
 /// BrokenUIDL). Where names count up from 1 because no mail was ever removed, it costs a reading.
 bool Mailbox::names_are_numbers() const {
   return std::all_of(entries_.begin(), entries_.end(),
-                     [&](const Entry& entry) { return name_of(entry) == std::to_string(entry.number); });
+                     [&](const Entry& entry) {
+                       return entry.name_size == 0 || name_of(entry) == std::to_string(entry.number);
+                     });
 }
 
 void Mailbox::mark_lasting() {

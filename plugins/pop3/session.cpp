@@ -104,7 +104,7 @@ Status Session::exchange(milliseconds wait) {
     listener_error_.reset();
     return error;
   }
-  if (!client_->in_answer()) {
+  if (!client_->in_message()) {
     floor_.restart();
   } else if (floor_.fell(now - before, step->received.size())) {
     return die(make_error(ErrorKind::unreachable, Scope::session, place_ + " sends less than 128 octets a second",
@@ -124,14 +124,16 @@ Status Session::keep_alive() {
   if (!idle()) return turn(milliseconds(0));
   if (services_.clock.steady() - std::max(last_heard_, last_spoken_) < kIdle) return {};
   // What the server said on its way out is no answer to NOOP.
-  for (std::uint64_t before = heard_ + 1; before != heard_;) {
+  for (std::uint64_t before = heard_ + 1; before != heard_ && client_->farewell().empty();) {
     before = heard_;
     MH_CHECK(turn(milliseconds(0)));
   }
-  if (!client_->farewell().empty()) return die(ended());
+  MH_CHECK(still_there());
   MH_TRY([[maybe_unused]] const auto reply, run(Command("NOOP")));
   return {};
 }
+
+Status Session::still_there() { return client_->farewell().empty() ? Status() : die(ended()); }
 
 Result<Reply> Session::run(Command command, const LineHandler& handler) {
   std::vector<Call> calls;

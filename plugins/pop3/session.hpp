@@ -71,6 +71,9 @@ class Session final : private ClientSink {
   /// NOOP when nothing was said for a minute: RFC 1939 lets a server hang up after ten, some do after two.
   Status keep_alive();
 
+  /// Error: the server has said its word on its way out.
+  Status still_there();
+
   [[nodiscard]] bool has(const std::string& capability) const { return capabilities_.count(capability) != 0; }
   /// The arguments of a capability, "" without it.
   [[nodiscard]] std::string arguments_of(const std::string& capability) const;

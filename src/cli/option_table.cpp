@@ -51,7 +51,7 @@ constexpr std::array kOptions{
     OptionSpec{"dedup-scope", 0, "SCOPE", kRuns, "where twins are looked for: folder or account (default folder)"},
     OptionSpec{"settle", 0, "DURATION", kRuns, "how long a delivery in doubt is waited for (default 120s)"},
     OptionSpec{"newest-first", 0, {}, kCopy, "bring the newest mail of each folder first"},
-    OptionSpec{"max-bytes", 0, "N", kCopy, "stop when so much mail was read, with exit code 12; the next run goes on"},
+    OptionSpec{"max-bytes", 0, "N", kCopy, "stop when so much mail was brought, with exit code 12; the next run goes on"},
     OptionSpec{"rate", 0, "BYTES", kRuns, "read and write at most this much a second over the network, each way"},
     OptionSpec{"seen", 0, {}, kCopy, "mark mail that comes from POP3 as read: POP3 has no flags, so else it arrives unread"},
     OptionSpec{"content-only", 0, {}, kVerify, "do not compare flags and dates"},

@@ -19,7 +19,7 @@ namespace {
 using Values = cxxopts::ParseResult;
 
 // Below it one read of the network would take as long as a server's silence may.
-constexpr std::uint64_t kSlowest = 16U << 10U;
+constexpr std::uint64_t kSlowest = 64U << 10U;
 
 Error bad_value(std::string_view option, std::string_view value, std::string hint) {
   return make_error(ErrorKind::usage, Scope::run, "--" + std::string(option) + " cannot be '" + visible(value) + "'",

@@ -18,16 +18,17 @@ class Bucket {
   Bucket(std::uint64_t octets_per_second, Time now)
       : rate_(static_cast<double>(octets_per_second)), tokens_(rate_ / 4), at_(now) {}
 
-  /// Octets that may go now.
-  [[nodiscard]] std::size_t room(Time now) {
+  /// Octets that may go now; 0 while it is not worth the while: many tiny writes would fill the line with their frames.
+  [[nodiscard]] std::size_t room(Time now, std::size_t wanted) {
     const std::lock_guard lock(mutex_);
     fill(now);
-    return tokens_ < 1 ? 0 : static_cast<std::size_t>(tokens_);
+    return tokens_ < least(wanted) ? 0 : std::min(wanted, static_cast<std::size_t>(tokens_));
   }
-  [[nodiscard]] milliseconds until_room(Time now) {
+  [[nodiscard]] milliseconds until_room(Time now, std::size_t wanted) {
     const std::lock_guard lock(mutex_);
     fill(now);
-    return tokens_ >= 1 ? milliseconds(0) : milliseconds(static_cast<std::int64_t>((1 - tokens_) * 1000 / rate_) + 1);
+    const double missing = least(wanted) - tokens_;
+    return missing <= 0 ? milliseconds(0) : milliseconds(static_cast<std::int64_t>(missing * 1000 / rate_) + 1);
   }
   void take(std::size_t octets) {
     const std::lock_guard lock(mutex_);
@@ -35,6 +36,7 @@ class Bucket {
   }
 
  private:
+  [[nodiscard]] double least(std::size_t wanted) const { return std::min(static_cast<double>(wanted), rate_ / 20); }
   void fill(Time now) {
     tokens_ = std::min(rate_ / 4, tokens_ + rate_ * std::chrono::duration<double>(now - at_).count());
     at_ = now;
@@ -60,14 +62,15 @@ class LimitedConnection final : public Connection {
   LimitedConnection(std::unique_ptr<Connection> inner, Line& line) : inner_(std::move(inner)), line_(line) {}
 
   Result<Step> step(Octets out, milliseconds wait) override {
-    if (line_.in.room(line_.clock.steady()) == 0) {
-      rest(std::min(wait, line_.in.until_room(line_.clock.steady())));
-      if (line_.in.room(line_.clock.steady()) == 0) return Step{};
+    // How much will come nobody knows before it is there.
+    if (line_.in.room(line_.clock.steady(), 1) == 0) {
+      rest(std::min(wait, line_.in.until_room(line_.clock.steady(), 1)));
+      if (line_.in.room(line_.clock.steady(), 1) == 0) return Step{};
       wait = milliseconds(0);
     }
     const Time now = line_.clock.steady();
-    const std::size_t some = std::min(out.size(), line_.out.room(now));
-    if (some < out.size()) wait = std::min(wait, line_.out.until_room(now));
+    const std::size_t some = line_.out.room(now, out.size());
+    if (some == 0 && !out.empty()) wait = std::min(wait, line_.out.until_room(now, out.size()));
     auto done = inner_->step(out.first(some), wait);
     if (!done.ok()) return done;
     line_.in.take(done->received.size());
@@ -84,10 +87,12 @@ class LimitedConnection final : public Connection {
   void shut_down() override { inner_->shut_down(); }
 
  private:
-  /// In small steps: a run that is cancelled does not wait.
+  /// In small steps, of which a run that is cancelled waits for one.
   void rest(milliseconds time) const {
-    for (; time.count() > 0 && !line_.cancel.requested(); time -= milliseconds(100))
+    for (; time.count() > 0; time -= milliseconds(100)) {
       std::this_thread::sleep_for(std::min(time, milliseconds(100)));
+      if (line_.cancel.requested()) return;
+    }
   }
 
   std::unique_ptr<Connection> inner_;

@@ -117,7 +117,14 @@ Status CopyRun::decide(Delivery delivery) {
     if (!alike.empty()) return note_twin(delivery, alike.front(), /*loose=*/true);
   }
   if (options_.mark_seen) delivery.message.meta.flags.set(mail::Flags::seen);
+  handed_over_ += facts.size;
   return deliverer_->add(std::move(delivery));
+}
+
+Status CopyRun::commit_now_and_then() {
+  if (++uncommitted_ % kCommitEvery != 0) return {};
+  MH_CHECK(deliverer_->settle_updates());
+  return ledger_->commit();
 }
 
 Status CopyRun::adopt(const Delivery& delivery, const ledger::Content& content) {
@@ -126,7 +133,7 @@ Status CopyRun::adopt(const Delivery& delivery, const ledger::Content& content) 
   if (content.nid != delivery.message.content->facts().nid)
     MH_CHECK(ledger_->set_nid(content.id, delivery.message.content->facts().nid));
   if (delivery.loose_key) MH_CHECK(ledger_->set_mail_key(content.id, *delivery.loose_key));
-  if (++uncommitted_ % kCommitEvery == 0) MH_CHECK(ledger_->commit());
+  MH_CHECK(commit_now_and_then());
   return settle(delivery, Outcome::present, "the target holds it", content.key);
 }
 
@@ -134,7 +141,7 @@ Status CopyRun::note_twin(const Delivery& delivery, const ledger::Content& conte
   MH_CHECK(ledger_->begin());
   MH_CHECK(ledger_->record_item(delivery.source_folder, delivery.key,
                                 loose ? ledger::Done::loose_duplicate : ledger::Done::duplicate, content.id));
-  if (++uncommitted_ % kCommitEvery == 0) MH_CHECK(ledger_->commit());
+  MH_CHECK(commit_now_and_then());
   MH_CHECK(add_twin_flags(delivery, content));
   return settle(delivery, Outcome::duplicate, loose ? "a message with the same key is there" : "the same message is there",
                 content.key, content.key);

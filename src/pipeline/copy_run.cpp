@@ -330,8 +330,9 @@ Status CopyRun::take_from(FetchQueue& queue) {
     switch (queue.pop(fetched, kBatchPatience)) {
       case FetchQueue::State::item:
         MH_CHECK(on(Side::target, handle(std::move(fetched))));
-        if (options_.max_octets && progress_.octets >= *options_.max_octets) {
+        if (options_.max_octets && handed_over_ >= *options_.max_octets) {
           MH_CHECK(finish_deliveries());
+          if (account_.open() == 0) break;
           return make_error(ErrorKind::interrupted, Scope::run, "--max-bytes is reached",
                             "run the same command again to go on", Retry::later);
         }
@@ -367,6 +368,7 @@ Status CopyRun::finish_deliveries() {
 Status CopyRun::settle_leftovers() {
   if (!ledger_ || !deliverer_) return {};
   if (target_) (void)target_->flush();  // its acks count, also of a full one; its failure shows as doubt below
+  report_.counts.lost_flags += deliverer_->open_updates();
   MH_CHECK(deliverer_->record());
   for (const auto& delivery : deliverer_->take_unanswered(Deliverer::Which::all))
     MH_CHECK(settle(delivery, Outcome::unknown, "the target gave no answer"));

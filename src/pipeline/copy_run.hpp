@@ -89,6 +89,7 @@ class CopyRun {
   // copy_decide.cpp: one message
   Status handle(Fetched fetched);
   Status decide(Delivery delivery);
+  Status commit_now_and_then();
   Status adopt(const Delivery& delivery, const ledger::Content& content);
   Status note_twin(const Delivery& delivery, const ledger::Content& content, bool loose);
   Status add_twin_flags(const Delivery& delivery, const ledger::Content& content);
@@ -132,6 +133,7 @@ class CopyRun {
   bool reading_ = false;       ///< another thread has the source
   bool intents_left_ = false;  ///< a dry run asks nobody
   std::uint64_t uncommitted_ = 0;
+  std::uint64_t handed_over_ = 0;  ///< octets to be delivered
 
   SteadyTime start_, pumped_{};
   BackOff target_back_off_;

@@ -92,6 +92,7 @@ Result<TargetFolder*> CopyRun::folder_of(const store::FolderHandle& handle) {
 }
 
 Status CopyRun::open_folder(std::uint32_t index) {
+  MH_CHECK(deliverer_->settle_updates());
   FolderState& state = states_[index];
   const FolderPlan& plan = map_.folders[index];
   store::FolderHandle handle;

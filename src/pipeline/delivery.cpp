@@ -89,6 +89,7 @@ Status Deliverer::send() {
 /// Makes the batch's intents durable, together with the acks that came meanwhile: one sync a batch. false: the folder
 /// takes nothing, and its batch is refused.
 Result<bool> Deliverer::announce() {
+  MH_CHECK(settle_updates());
   TargetFolder& folder = *batch_.front().target;
   bool fresh_watermark = false;
   std::string watermark;
@@ -230,6 +231,11 @@ Status Deliverer::update(TargetFolder& folder, const store::Key& key, const stor
   });
   if (!status.ok()) updates_.erase(ticket);
   return status;
+}
+
+Status Deliverer::settle_updates() {
+  if (updates_.empty()) return {};
+  return steadily([](store::Target& target) { return target.flush(); });
 }
 
 Status Deliverer::repeat_updates() {

@@ -91,6 +91,10 @@ class Deliverer final : public store::AckSink {
   Status record();
   /// Adds flags and keywords of a twin to the message that stands for it.
   Status update(TargetFolder& folder, const store::Key& key, const store::MetaChange& change);
+  /// Before what the ledger knows of twins is made durable, their flags are.
+  Status settle_updates();
+  /// Updates that nobody will make any more.
+  [[nodiscard]] std::size_t open_updates() const { return updates_.size(); }
   /// Asks a new session for the updates that the last one did not answer: to do one twice does no harm.
   Status repeat_updates();
 

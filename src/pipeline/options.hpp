@@ -40,7 +40,7 @@ struct JobOptions {
   std::chrono::milliseconds settle = std::chrono::seconds(120);
   Patience patience;  ///< with lost sessions
   bool dry_run = false;
-  std::optional<std::uint64_t> max_octets;  ///< copy: stop when so much was read
+  std::optional<std::uint64_t> max_octets;  ///< copy: stop when so much was delivered
   bool newest_first = false;  ///< copy: of each folder
   bool mark_seen = false;     ///< copy: mail of a place that keeps no flags arrives as read
   bool content_only = false;  ///< verify: flags and dates are not compared

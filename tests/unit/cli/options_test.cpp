@@ -201,7 +201,7 @@ INSTANTIATE_TEST_SUITE_P(
               "--retry-failed is not there yet",
               "mailhaul help copy"},
         Wrong{"option_later_with_value", {"copy", "--connections", "f", "a", "b"}, "--connections is not there yet", ""},
-        Wrong{"rate", {"copy", "--rate", "1K", "a", "b"}, "--rate cannot be '1K'", "16K at least"},
+        Wrong{"rate", {"copy", "--rate", "1K", "a", "b"}, "--rate cannot be '1K'", "64K at least"},
         Wrong{"most_octets", {"copy", "--max-bytes", "0", "a", "b"}, "--max-bytes cannot be '0'", "64M"},
         Wrong{"both_families", {"copy", "-4", "-6", "a", "b"}, "-4 and -6", ""},
         Wrong{"timeout", {"ls", "--timeout", "30", "a"}, "--timeout cannot be '30'", "60s"},
