@@ -57,11 +57,11 @@ Status Fetcher::run() {
 Status Fetcher::fill() {
   while (has_room()) {
     // Second readings come as soon as there are enough of them to learn from, else last.
-    const bool alone = asked_.empty() && !alone_.empty() && (alone_.size() >= kAgreed || (exhausted_ && to_send_.empty()));
-    if (!alone && to_send_.empty()) MH_CHECK(pull());
-    auto& queue = alone ? alone_ : to_send_;
-    if (queue.empty() && !(asked_.empty() && !alone_.empty())) return {};
-    if (queue.empty()) continue;
+    const bool idle = asked_.empty();
+    const bool enough = idle && alone_.size() >= kAgreed;
+    if (!enough && to_send_.empty()) MH_CHECK(pull());
+    auto& queue = enough || (idle && to_send_.empty()) ? alone_ : to_send_;
+    if (queue.empty()) return {};
     Wanted first = std::move(queue.front());
     queue.pop_front();
     MH_CHECK(ask(std::move(first)));
@@ -111,23 +111,17 @@ Status Fetcher::confirmed() {
   if (!held_) return {};
   Held held = std::move(*held_);
   held_.reset();
-  return deliver(std::move(held));
-}
-
-Status Fetcher::deliver(Held held) {
   return sink_.on_message(*held.wanted.folder, held.wanted.item, std::move(held.message));
 }
 
 Status Fetcher::on_begin(CommandId, const Reply&) {
   after_doubtful_ = false;
   MH_CHECK(confirmed());
-  lines_ = 0;
   MH_TRY(writer_, session_.services().spool.begin());
   return {};
 }
 
 Status Fetcher::on_octets(CommandId, Octets octets) {
-  lines_ += static_cast<std::uint64_t>(std::count(octets.begin(), octets.end(), std::byte{'\n'}));
   return writer_ ? writer_->append(octets) : Status();
 }
 
@@ -146,14 +140,15 @@ Status Fetcher::on_done(CommandId id, const Reply& reply) {
   asked_.pop_front();
   octets_ahead_ -= asked.octets;
   if (asked.wanted.folder == nullptr) return {};
-  return reply.ok ? arrived(std::move(asked.wanted)) : refused(std::move(asked.wanted), reply);
+  if (reply.ok) return arrived(std::move(asked.wanted));
+  return refused(std::move(asked.wanted), reply.text.empty() ? "-ERR " + reply.code : reply.text);
 }
 
 Fetcher::Size Fetcher::size_class(const store::Item& item, const mail::Content& content) const {
   const std::uint64_t size = content.size();
   if (!item.size) return Size::other;
   // Some servers count what lies on their disk, with LF (qmail).
-  if (*item.size == size || *item.size == size - lines_) return Size::exact;
+  if (*item.size == size || *item.size == size - session_.line_feeds()) return Size::exact;
   // Dovecot counts what it has; a last line without its end gets one on the way.
   if (*item.size + 2 == size) return Size::exact;
   if (size + kRounding < *item.size) return Size::short_of;
@@ -171,17 +166,25 @@ Status Fetcher::arrived(Wanted wanted) {
   if (session_.services().cancel.requested()) return interrupted();
   if (session_.lf_only() && !std::exchange(told_of_ends_, true))
     note(store::Note::Weight::info, wanted, "ends the lines of its answers with LF alone");
-  if (content->size() == 0 && wanted.item.size.value_or(0) != 0) return refused(std::move(wanted), {false, {}, "no text"});
+  if (content->size() == 0 && wanted.item.size.value_or(0) != 0) return refused(std::move(wanted), "no text");
   const Size size = size_class(wanted.item, *content);
   after_doubtful_ = size != Size::exact;
   const bool is_believed = size == Size::exact || (size == Size::other && agreed_ >= kAgreed);
-  if (!is_believed && !wanted.first_reading) return read_again(std::move(wanted), *content);
+  if (!is_believed && !wanted.first_reading) {
+    wanted.first_reading = content->facts().cid;
+    wanted.was_near = size == Size::other;
+    wanted.alone = true;
+    alone_.push_back(std::move(wanted));
+    return {};
+  }
   if (!is_believed) {
     if (*wanted.first_reading != content->facts().cid)
-      return refused(std::move(wanted), {false, {}, "it gave two different texts for it"});
+      return refused(std::move(wanted), "it gave two different texts for it");
     if (++agreed_ == kAgreed) {
       // The others that wait for a second reading need one like all others, unless their size was far from the listed.
-      const auto near = std::stable_partition(alone_.begin(), alone_.end(), [](const Wanted& one) { return !one.first_reading || !one.was_near; });
+      const auto near = std::stable_partition(alone_.begin(), alone_.end(), [](const Wanted& one) {
+        return !one.first_reading || !one.was_near;
+      });
       for (auto other = near; other != alone_.end(); ++other) {
         other->first_reading.reset();
         other->alone = false;
@@ -195,10 +198,8 @@ Status Fetcher::arrived(Wanted wanted) {
   }
   mail::Message message{std::move(content), {}};
   message.meta.received = mail::received_or_fallback(message.content->facts());
-  Held held{std::move(wanted), std::move(message)};
-  if (size == Size::exact) return deliver(std::move(held));
-  held_ = std::move(held);
-  return {};
+  held_ = Held{std::move(wanted), std::move(message)};
+  return size == Size::exact ? confirmed() : Status();
 }
 
 /// The first few by name; who lists all of them too large would fill the report.
@@ -211,16 +212,8 @@ void Fetcher::tell_short(const Wanted& wanted, std::uint64_t octets) {
                  std::to_string(octets) + ", twice: it may be cut off there");
 }
 
-Status Fetcher::read_again(Wanted wanted, const mail::Content& content) {
-  wanted.first_reading = content.facts().cid;
-  wanted.was_near = size_class(wanted.item, content) == Size::other;
-  wanted.alone = true;
-  alone_.push_back(std::move(wanted));
-  return {};
-}
-
 /// Once more, alone: a server that is about to hang up says -ERR too.
-Status Fetcher::refused(Wanted wanted, const Reply& reply) {
+Status Fetcher::refused(Wanted wanted, const std::string& why) {
   if (++wanted.refusals < kRefusals) {
     wanted.first_reading.reset();
     wanted.alone = true;
@@ -229,9 +222,8 @@ Status Fetcher::refused(Wanted wanted, const Reply& reply) {
   }
   return sink_.on_failed(*wanted.folder, wanted.item,
                          make_error(ErrorKind::message, Scope::message,
-                                    "the server offers this message and does not deliver it: " +
-                                        visible(reply.text.empty() ? "-ERR " + reply.code : reply.text),
-                                    {}, Retry::later));
+                                    "the server offers this message and does not deliver it: " + visible(why), {},
+                                    Retry::later));
 }
 
 }  // namespace mailhaul::pop3

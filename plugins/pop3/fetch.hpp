@@ -53,10 +53,8 @@ class Fetcher final : public Listener {
   Status ask(Wanted wanted);
   Status confirm();
   Status confirmed();
-  Status deliver(Held held);
   Status arrived(Wanted wanted);
-  Status refused(Wanted wanted, const Reply& reply);
-  Status read_again(Wanted wanted, const mail::Content& content);
+  Status refused(Wanted wanted, const std::string& why);
   void tell_short(const Wanted& wanted, std::uint64_t octets);
   [[nodiscard]] Size size_class(const store::Item& item, const mail::Content& content) const;
   void note(store::Note::Weight weight, const Wanted& wanted, const std::string& text);
@@ -75,7 +73,6 @@ class Fetcher final : public Listener {
   unsigned agreed_ = 0;       ///< second readings that were equal to the first
   bool told_of_sizes_ = false, told_of_ends_ = false;
   unsigned short_ones_ = 0;   ///< messages that were told of for being shorter than listed
-  std::uint64_t lines_ = 0;   ///< LF in the message that arrives
   bool after_doubtful_ = false;  ///< the answer before this one was a message of another size than listed
   std::uint64_t octets_ahead_ = 0;
   std::unique_ptr<files::ContentWriter> writer_;

@@ -27,12 +27,6 @@ class Listener {
   virtual Status on_done(CommandId id, const Reply& reply) = 0;
 };
 
-/// The Error of a run that was cancelled.
-[[nodiscard]] inline Error interrupted() {
-  return make_error(ErrorKind::interrupted, Scope::run, "interrupted", "run the same command again to go on",
-                    Retry::later);
-}
-
 /// Takes the lines of a listing.
 using LineHandler = std::function<Status(std::string_view)>;
 
@@ -81,7 +75,6 @@ class Session final : private ClientSink {
   [[nodiscard]] const std::string& greeting() const { return greeting_; }
   [[nodiscard]] const std::string& login() const { return login_; }
   [[nodiscard]] std::string tls() const { return connection_->tls(); }
-  [[nodiscard]] bool alive() const { return !dead_; }
   [[nodiscard]] bool idle() const { return client_->in_flight() == 0; }
   [[nodiscard]] bool pipelines() const { return client_->pipelining(); }
   /// The server ended the connection when it was asked for its capabilities (fetchmail's FAQ O11).
@@ -96,6 +89,8 @@ class Session final : private ClientSink {
   void take_pipelining() {
     if (has("PIPELINING")) client_->set_pipelining(true);
   }
+  /// LF in the last message.
+  [[nodiscard]] std::uint64_t line_feeds() const { return client_->line_feeds(); }
   /// Messages come with LF alone at the ends of their lines.
   [[nodiscard]] bool lf_only() const { return client_->lf_only(); }
 

@@ -67,7 +67,9 @@ class Client {
 
   [[nodiscard]] std::size_t in_flight() const { return flight_.size(); }
   [[nodiscard]] bool greeted() const { return greeted_; }
-  /// The message at hand, or the last one, came with LF alone at the ends of its lines.
+  /// LF in the message at hand, or the last one.
+  [[nodiscard]] std::uint64_t line_feeds() const { return dots_.line_feeds(); }
+  /// It came with LF alone at the ends of its lines.
   [[nodiscard]] bool lf_only() const { return dots_.lf_only(); }
   [[nodiscard]] bool in_message() const { return in_answer_ && flight_.front().command.answer() == Answer::message; }
   /// In the middle of an answer: a connection that ends now cut it off.

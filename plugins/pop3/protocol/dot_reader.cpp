@@ -25,6 +25,7 @@ Result<std::size_t> DotReader::feed(Octets in, const Sink& sink) {
           after_cr_ = text.back() == '\r';
           break;
         }
+        ++line_feeds_;
         const auto lf = static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
         if (ends_line(lf > at ? text[lf - 1] == '\r' : after_cr_)) state_ = State::line_start;
         at = lf + 1;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 
 #include "base/bytes.hpp"
@@ -24,6 +25,8 @@ class DotReader {
   /// up to the end. Error: the sink's.
   [[nodiscard]] Result<std::size_t> feed(Octets in, const Sink& sink);
   [[nodiscard]] bool done() const { return state_ == State::done; }
+  /// LF in the text so far.
+  [[nodiscard]] std::uint64_t line_feeds() const { return line_feeds_; }
   /// Every LF ends a line.
   [[nodiscard]] bool lf_only() const { return ends_ == Ends::lf; }
 
@@ -35,6 +38,7 @@ class DotReader {
   State state_ = State::line_start;
   Ends ends_;
   bool after_cr_ = false;  ///< the last octet of the text was CR
+  std::uint64_t line_feeds_ = 0;
 };
 
 }  // namespace mailhaul::pop3
