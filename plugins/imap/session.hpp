@@ -32,12 +32,6 @@ class Listener {
   virtual Status on_done(CommandId id, const TaggedResponse& response) = 0;
 };
 
-/// The Error of a run that was cancelled.
-[[nodiscard]] inline Error interrupted() {
-  return make_error(ErrorKind::interrupted, Scope::run, "interrupted", "run the same command again to go on",
-                    Retry::later);
-}
-
 /// Untagged data that belongs to a command of run().
 using UntaggedHandler = std::function<Status(Response)>;
 

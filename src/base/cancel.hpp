@@ -3,6 +3,8 @@
 
 #include <atomic>
 
+#include "base/result.hpp"
+
 namespace mailhaul {
 inline namespace base {
 
@@ -15,6 +17,12 @@ class CancelToken {
  private:
   std::atomic<bool> requested_{false};
 };
+
+/// The Error of a run that was asked to stop.
+[[nodiscard]] inline Error interrupted() {
+  return make_error(ErrorKind::interrupted, Scope::run, "interrupted", "run the same command again to go on",
+                    Retry::later);
+}
 
 }  // namespace base
 }  // namespace mailhaul

@@ -21,10 +21,6 @@ store::Services with(const store::Services& services, store::Events& events, fil
           services.random, services.dialer, services.trace};
 }
 
-Error interrupted() {
-  return make_error(ErrorKind::interrupted, Scope::run, "interrupted", "run the same command again to go on", Retry::later);
-}
-
 }  // namespace
 
 Report run_copy(const Job& job, Observer& observer) { return CopyRun(job, observer).run(); }

@@ -21,9 +21,7 @@ bool session_lost(const Error& error) {
 Status wait_for(const Patience& patience, const CancelToken& cancel, std::chrono::milliseconds time,
                 const std::function<void()>& tick) {
   for (auto left = time;;) {
-    if (cancel.requested())
-      return make_error(ErrorKind::interrupted, Scope::run, "interrupted", "run the same command again to go on",
-                        Retry::later);
+    if (cancel.requested()) return interrupted();
     if (left <= left.zero()) return {};
     const auto step = std::min(left, kStep);
     patience.sleep(step);
