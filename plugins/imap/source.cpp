@@ -88,6 +88,7 @@ bool lies_below(const mail::FolderPath& path, const mail::FolderPath& below) {
 
 store::Caps protocol_caps() {
   store::Caps caps;
+  caps.sessions = 8;  // Gmail allows 15 to all programs together, Dovecot 10 from one address
   caps.late_commits = true;
   caps.exact_octets = false;                   // line ends become CRLF
   caps.keywords = store::Caps::Keywords::any;  // PERMANENTFLAGS of each folder has the last word

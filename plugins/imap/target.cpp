@@ -136,28 +136,53 @@ Status ImapTarget::learn_folders() {
 }
 
 Result<store::FolderHandle> ImapTarget::open_folder(const mail::FolderPath& path, mail::Role role) {
-  if (const auto known = opened_.find(path); known != opened_.end()) {
-    store::FolderHandle handle = folders_[known->second].handle;
-    handle.created = false;
-    return handle;
-  }
-  MH_CHECK(guard(learn_folders()));
-  return guard(make_handle(path, role));
+  const store::FolderWish wish{path, role};
+  return std::move(open_folders({&wish, 1}).front());
 }
 
-Result<store::FolderHandle> ImapTarget::make_handle(const mail::FolderPath& path, mail::Role role) {
-  const auto there = there_.find(path);
-  const bool exists = there != there_.end() && containers_.count(path) == 0;
-  const auto native = there != there_.end() ? std::optional(there->second) : native_of(path, session_->naming());
+/// Made, subscribed and opened in one round trip, all of them; what is there is only opened.
+std::vector<Result<store::FolderHandle>> ImapTarget::open_folders(std::span<const store::FolderWish> wishes) {
+  using Handle = Result<store::FolderHandle>;
+  const auto all = [&](const Error& error) { return std::vector<Handle>(wishes.size(), Handle(error)); };
+  if (auto learnt = guard(learn_folders()); !learnt.ok()) return all(learnt.error());
+  std::vector<Call> calls;
+  std::vector<Result<Opening>> openings;
+  for (const auto& wish : wishes) openings.push_back(begin_opening(wish, calls));
+  std::vector<TaggedResponse> responses;
+  if (!calls.empty()) {
+    selected_.reset();
+    auto answered = guard(session_->run_each(std::move(calls)));
+    if (!answered.ok()) return all(answered.error());
+    responses = std::move(answered).value();
+  }
+  std::vector<Handle> handles;
+  for (std::size_t i = 0; i < wishes.size(); ++i) {
+    if (!openings[i].ok())
+      handles.emplace_back(openings[i].error());
+    else
+      handles.push_back(opened(*openings[i], std::span(responses).subspan(openings[i]->first_call)));
+  }
+  return handles;
+}
+
+Result<ImapTarget::Opening> ImapTarget::begin_opening(const store::FolderWish& wish, std::vector<Call>& calls) {
+  Opening opening;
+  opening.path = wish.path;
+  if (opened_.count(wish.path) != 0) return opening;
+  const auto there = there_.find(wish.path);
+  opening.makes = there == there_.end() || containers_.count(wish.path) != 0;
+  const auto native = there != there_.end() ? std::optional(there->second) : native_of(wish.path, session_->naming());
   if (!native)
-    return make_error(ErrorKind::usage, Scope::folder, "the account cannot hold a folder named " + visible(path.text()),
+    return make_error(ErrorKind::usage, Scope::folder,
+                      "the account cannot hold a folder named " + visible(wish.path.text()),
                       "give it another name with --map");
-  // Made, subscribed and opened in one round trip; a folder that is there is only opened.
+  opening.native = *native;
+  opening.mailbox = std::make_unique<Mailbox>();
   std::vector<Command> commands;
-  if (!exists) {
+  if (opening.makes) {
     commands.emplace_back("CREATE");
     commands.back().mailbox(*native);
-    if (const auto use = special_use(role); !use.empty() && session_->has("CREATE-SPECIAL-USE"))
+    if (const auto use = special_use(wish.role); !use.empty() && session_->has("CREATE-SPECIAL-USE"))
       commands.back().raw(" (USE (" + std::string(use) + "))");
     commands.emplace_back("SUBSCRIBE");
     commands.back().mailbox(*native);
@@ -171,19 +196,32 @@ Result<store::FolderHandle> ImapTarget::make_handle(const mail::FolderPath& path
       return error;
     }
   }
-  Folder folder;
-  folder.native = *native;
-  selected_.reset();
-  MH_TRY(const auto responses, session_->run_all(std::move(commands), [&](Response response) -> Status {
-    folder.mailbox.take(response);
-    return {};
-  }));
-  const TaggedResponse& selected = responses.back();
+  opening.first_call = calls.size();
+  for (auto& command : commands) {
+    calls.push_back({std::move(command), [mailbox = opening.mailbox.get()](Response response) -> Status {
+                       mailbox->take(response);
+                       return {};
+                     }});
+  }
+  return opening;
+}
+
+/// `responses` begin with the answer to its first command.
+Result<store::FolderHandle> ImapTarget::opened(Opening& opening, std::span<const TaggedResponse> responses) {
+  if (const auto known = opened_.find(opening.path); known != opened_.end()) {
+    store::FolderHandle handle = folders_[known->second].handle;
+    handle.created = false;
+    return handle;
+  }
+  selected_.reset();  // SELECT closes what was open, also when it fails (RFC 9051 6.3.2)
+  const TaggedResponse& first = responses.front();
+  const TaggedResponse& selected = responses[opening.makes ? 2 : 0];
+  const bool made = opening.makes && first.condition == Condition::ok;
+  const std::string name = visible(opening.path.text());
   if (selected.condition != Condition::ok) {
-    const bool not_made = !exists && responses.front().condition != Condition::ok;
-    Error error =
-        session_->refusal(not_made ? responses.front() : selected,
-                          (not_made ? "make the folder " : "open the folder ") + visible(path.text()), Scope::folder);
+    const bool not_made = opening.makes && !made;
+    Error error = session_->refusal(not_made ? first : selected,
+                                    (not_made ? "make the folder " : "open the folder ") + name, Scope::folder);
     // A name the server does not like is the user's to change.
     if (not_made && error.kind == ErrorKind::message) {
       error.kind = ErrorKind::usage;
@@ -191,18 +229,20 @@ Result<store::FolderHandle> ImapTarget::make_handle(const mail::FolderPath& path
     }
     return error;
   }
+  Folder folder;
+  folder.native = opening.native;
+  folder.mailbox = std::move(*opening.mailbox);
   folder.mailbox.take(selected);
+  const auto id = static_cast<std::uint32_t>(folders_.size());
   if (folder.mailbox.read_only)
-    return make_error(ErrorKind::usage, Scope::folder, "the folder " + visible(path.text()) + " may only be read",
+    return make_error(ErrorKind::usage, Scope::folder, "the folder " + name + " may only be read",
                       "ask for the right to write there (ACL), or choose another folder with --map");
   folder.look_from = static_cast<Uid>(std::min<std::uint64_t>(folder.mailbox.uidnext.value_or(1), 0xFFFF'FFFFU));
-  const std::uint32_t id = static_cast<std::uint32_t>(folders_.size());
-  const mail::FolderPath spelled(path.components, *native);
-  folder.handle = {id, spelled, epoch_of(folder.mailbox.uidvalidity),
-                   !exists && responses.front().condition == Condition::ok};
-  there_[path] = *native;
-  containers_.erase(path);
-  opened_[path] = id;
+  folder.handle = {id, mail::FolderPath(opening.path.components, opening.native), epoch_of(folder.mailbox.uidvalidity),
+                   made};
+  there_[opening.path] = opening.native;
+  containers_.erase(opening.path);
+  opened_[opening.path] = id;
   folders_.push_back(folder);
   selected_ = id;
   return folder.handle;

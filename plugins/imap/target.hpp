@@ -26,6 +26,7 @@ class ImapTarget final : public store::Target, private Listener {
   [[nodiscard]] const store::Caps& caps() const override { return caps_; }
   Status folders(const std::function<Status(store::FolderInfo)>& sink) override;
   Result<store::FolderHandle> open_folder(const mail::FolderPath& path, mail::Role role) override;
+  std::vector<Result<store::FolderHandle>> open_folders(std::span<const store::FolderWish> wishes) override;
   Status subscribe(const store::FolderHandle& folder, bool on) override;
   Result<std::string> watermark(const store::FolderHandle& folder) override;
   Status submit(const store::FolderHandle& folder, const store::Ticket& ticket, mail::Message message) override;
@@ -79,6 +80,15 @@ class ImapTarget final : public store::Target, private Listener {
     store::Stored verdict;
   };
 
+  /// A folder that is being made, if it is not there, and opened.
+  struct Opening {
+    mail::FolderPath path;
+    std::string native;
+    bool makes = false;
+    std::size_t first_call = 0;
+    std::unique_ptr<Mailbox> mailbox;  ///< its handler points to it
+  };
+
   /// One look at what a folder holds of ours.
   struct Look {
     std::uint32_t folder = 0;
@@ -104,7 +114,8 @@ class ImapTarget final : public store::Target, private Listener {
   void wind_down();
   void tell(const store::Ticket& ticket, std::variant<store::Stored, store::Refused, store::InDoubt> verdict);
   Status learn_folders();
-  Result<store::FolderHandle> make_handle(const mail::FolderPath& path, mail::Role role);
+  Result<Opening> begin_opening(const store::FolderWish& wish, std::vector<Call>& calls);
+  Result<store::FolderHandle> opened(Opening& opening, std::span<const TaggedResponse> responses);
   Status select_folder(std::uint32_t folder);
   [[nodiscard]] static Error replaced(const Folder& folder);
   Status send_updates();

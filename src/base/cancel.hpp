@@ -11,10 +11,18 @@ inline namespace base {
 /// Thread-safe and async-signal-safe.
 class CancelToken {
  public:
+  CancelToken() = default;
+  /// A part of a run that can be stopped alone, and stops with the whole. `whole` outlives it.
+  explicit CancelToken(const CancelToken* whole) noexcept : whole_(whole) {}
+  CancelToken(const CancelToken&) = delete;
+  CancelToken& operator=(const CancelToken&) = delete;
   void request() noexcept { requested_.store(true, std::memory_order_relaxed); }
-  [[nodiscard]] bool requested() const noexcept { return requested_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool requested() const noexcept {
+    return requested_.load(std::memory_order_relaxed) || (whole_ != nullptr && whole_->requested());
+  }
 
  private:
+  const CancelToken* whole_ = nullptr;
   std::atomic<bool> requested_{false};
 };
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/checked.hpp"
 #include "base/strings.hpp"
 #include "cli/values.hpp"
 #include "mail/dates.hpp"
@@ -20,6 +21,8 @@ using Values = cxxopts::ParseResult;
 
 // Below it one read of the network would take as long as a server's silence may.
 constexpr std::uint64_t kSlowest = 64U << 10U;
+// Servers turn away who has more (Dovecot: 10 from one address), and two do nearly all of the good.
+constexpr std::uint64_t kMostConnections = 8;
 
 Error bad_value(std::string_view option, std::string_view value, std::string hint) {
   return make_error(ErrorKind::usage, Scope::run, "--" + std::string(option) + " cannot be '" + visible(value) + "'",
@@ -159,6 +162,12 @@ Status set_run(const Values& values, RunOptions& run) {
     const auto memory = parse_size(*text);
     if (!memory) return bad_value("memory", *text, "a size is 64M, 512K or 67108864");
     run.memory = *memory;
+  }
+  if (const auto text = last_of(values, "connections")) {
+    const auto connections = parse_uint(*text, 10, kMostConnections);
+    if (!connections || *connections == 0)
+      return bad_value("connections", *text, "a number from 1 to " + std::to_string(kMostConnections));
+    run.job.connections = static_cast<unsigned>(*connections);
   }
   MH_CHECK(set_size(values, "max-bytes", 1, run.job.max_octets));
   MH_CHECK(set_size(values, "rate", kSlowest, run.rate));

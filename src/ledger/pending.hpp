@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
@@ -40,6 +43,11 @@ class PendingTable {
   /// newest first (by received date, else by `arrived`, else the last added). To be said before the first next().
   enum class Order { arrival, newest_first };
   void set_order(Order order) { order_ = order; }
+  /// A folder and about how much work its items are, in octets; in listing order.
+  [[nodiscard]] std::vector<std::pair<std::uint32_t, std::uint64_t>> loads() const;
+  /// Folders by the lane that they belong to: next() gives the lanes' items in turns, and of each lane one folder after
+  /// the other. To be said before the first next(); without it all are one lane.
+  void set_lanes(std::map<std::uint32_t, std::size_t> lane_of_folder) { lane_of_folder_ = std::move(lane_of_folder); }
   /// Up to `limit` further items of one folder; empty at the end.
   [[nodiscard]] Result<std::vector<PendingItem>> next(std::size_t limit);
 
@@ -48,11 +56,23 @@ class PendingTable {
   std::unique_ptr<files::Db> db_;
   std::optional<files::Tx> tx_;
   std::uint64_t count_ = 0;
+  /// Neighbours in the order in which they are given.
+  struct Run {
+    std::uint32_t folder = 0;
+    std::int64_t at = 0, end = 0;
+    std::uint64_t octets = 0;
+  };
+  [[nodiscard]] Status begin_reading();
   [[nodiscard]] Status sort();
+  [[nodiscard]] Run* next_run();
+  [[nodiscard]] Result<std::vector<PendingItem>> read(Run& run, std::size_t limit);
+  std::vector<Run> runs_;  ///< as they were added, then as they are read
+  std::map<std::uint32_t, std::size_t> lane_of_folder_;
+  std::vector<std::deque<Run>> lanes_;
+  std::size_t lane_ = 0;  ///< whose turn it is
   Order order_ = Order::arrival;
-  bool any_arrived_ = false;      ///< the order of adding is not that of arrival
+  bool any_arrived_ = false;  ///< the order of adding is not that of arrival
   bool begun_ = false, sorted_ = false;
-  std::int64_t at_ = 0;  ///< place in the order from which next() goes on
 };
 
 /// Keywords or labels as one text and back; sorted lists give equal texts for equal sets.

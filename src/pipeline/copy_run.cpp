@@ -297,6 +297,7 @@ Status CopyRun::transfer() {
   MH_CHECK(open_target());
   MH_CHECK(index_whole_target());
   if (options_.newest_first) pending_->set_order(ledger::PendingTable::Order::newest_first);
+  share_folders();
   return read_and_deliver(*pending_, {});
 }
 

@@ -19,6 +19,7 @@
 #include "pipeline/fetch_queue.hpp"
 #include "pipeline/folder_map.hpp"
 #include "pipeline/jobs.hpp"
+#include "pipeline/lanes.hpp"
 #include "pipeline/patience.hpp"
 #include "pipeline/places.hpp"
 #include "pipeline/target_index.hpp"
@@ -62,6 +63,8 @@ class CopyRun {
 
   // copy_target.cpp: the target's side
   Status open_target();
+  Result<std::unique_ptr<store::Target>> new_target();
+  void share_folders();
   Status index_whole_target();
   Status recover();
   Status recover_folder(ledger::RowId folder, const std::vector<ledger::Intent>& intents);
@@ -124,6 +127,8 @@ class CopyRun {
   std::unique_ptr<TargetIndex> index_;
   std::unique_ptr<Deliverer> deliverer_;
   std::unique_ptr<store::Target> target_;
+  Lanes* lanes_ = nullptr;                              ///< `target_`, when it has several sessions
+  std::vector<std::vector<store::FolderWish>> shares_;  ///< of each session
 
   FolderMap map_;
   std::vector<FolderState> states_;

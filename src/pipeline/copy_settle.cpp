@@ -46,7 +46,7 @@ Status CopyRun::reopen_target(const Error& why) {
   for (;;) {
     progress(Progress::Phase::connecting);
     MH_CHECK(target_back_off_.pause(last, [this] { keep_alive(Alive::both_targets); }));
-    auto opened = target_descriptor_->open_target(job_.target, services_, *deliverer_, job_.target_open);
+    auto opened = new_target();
     if (!opened.ok()) {
       if (opened.error().retry == Retry::never || opened.error().kind == ErrorKind::interrupted)
         return std::move(opened).error();

@@ -12,12 +12,67 @@ Status CopyRun::open_target() {
     target_ = std::make_unique<DryTarget>(target_caps_, index_ ? index_->folders() : std::vector<store::FolderInfo>(),
                                           *deliverer_);
   } else {
-    auto target = target_descriptor_->open_target(job_.target, services_, *deliverer_, job_.target_open);
+    auto target = new_target();
     if (!target.ok()) return on(Side::target, std::move(target).error());
     target_ = std::move(target).value();
   }
   deliverer_->set_target(target_.get());
   return {};
+}
+
+/// Where several sessions are possible and wanted, each has a thread.
+Result<std::unique_ptr<store::Target>> CopyRun::new_target() {
+  lanes_ = nullptr;
+  const auto open = [this](store::Services& services, store::AckSink& acks) {
+    return target_descriptor_->open_target(job_.target, services, acks, job_.target_open);
+  };
+  const bool has_server = target_descriptor_->probe != nullptr;
+  if (!has_server || options_.connections < 2) return open(services_, *deliverer_);
+  MH_TRY(const store::Caps caps, target_descriptor_->target_caps(job_.target, services_, nullptr));
+  if (caps.sessions < 2) return open(services_, *deliverer_);
+  auto lanes = std::make_unique<Lanes>(open, *deliverer_, services_);
+  MH_CHECK(lanes->opened());
+  lanes_ = lanes.get();
+  if (!shares_.empty()) lanes->share(shares_);
+  return std::unique_ptr<store::Target>(std::move(lanes));
+}
+
+/// Each folder of the target goes to the session that has the least to do so far, the largest first.
+void CopyRun::share_folders() {
+  if (lanes_ == nullptr) return;
+  struct Load {
+    store::FolderWish wish;
+    std::uint64_t octets = 0;
+    std::vector<std::uint32_t> sources;
+    std::size_t lane = 0;
+  };
+  std::vector<Load> loads;
+  std::map<mail::FolderPath, std::size_t> by_path;
+  for (const auto& [folder, octets] : pending_->loads()) {
+    const FolderPlan& plan = map_.folders[folder];
+    const auto known = by_path.try_emplace(plan.target, loads.size());
+    if (known.second) loads.push_back({{plan.target, plan.target_role}, 0, {}, 0});
+    loads[known.first->second].octets += octets;
+    loads[known.first->second].sources.push_back(folder);
+  }
+  const std::size_t sessions = std::min({std::size_t{options_.connections}, std::size_t{target_caps_.sessions}, loads.size()});
+  std::vector<Load*> by_size;
+  for (auto& load : loads) by_size.push_back(&load);
+  std::stable_sort(by_size.begin(), by_size.end(), [](const Load* a, const Load* b) { return a->octets > b->octets; });
+  std::vector<std::uint64_t> totals(sessions);
+  for (Load* const load : by_size) {
+    load->lane = static_cast<std::size_t>(std::min_element(totals.begin(), totals.end()) - totals.begin());
+    totals[load->lane] += load->octets;
+  }
+  shares_.assign(sessions, {});
+  std::map<std::uint32_t, std::size_t> lane_of;
+  for (auto& load : loads) {
+    for (const std::uint32_t source : load.sources) lane_of[source] = load.lane;
+    shares_[load.lane].push_back(std::move(load.wish));
+  }
+  pending_->set_lanes(lane_of);
+  deliverer_->set_sessions(sessions);
+  lanes_->share(shares_);
 }
 
 /// With --dedup-scope account twins are looked for everywhere, so everything that is there must be known first.

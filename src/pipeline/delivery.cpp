@@ -11,8 +11,9 @@ namespace {
 // house.md: a batch = a MULTIAPPEND group = at most 64 messages, 4 MiB.
 constexpr std::size_t kBatchMessages = 64;
 constexpr std::uint64_t kBatchOctets = 4ULL << 20;
-// Beyond four batches without an answer a target has stopped being faster than its disk.
-constexpr std::size_t kWindowMessages = 4 * kBatchMessages;
+// Beyond so many batches without an answer a target has stopped being faster than its disk. One with several sessions
+// asks for the ends of the first half of it while the second is under way.
+constexpr std::size_t kWindowMessages = 4 * kBatchMessages, kSharedMessages = 8 * kBatchMessages;
 constexpr std::uint64_t kWindowOctets = 4 * kBatchOctets;
 // A change of flags that kills sessions is not worth a third one.
 constexpr int kUpdateAttempts = 3;
@@ -79,11 +80,21 @@ Status Deliverer::send() {
   MH_TRY(const bool announced, announce());
   if (!announced) return record();
   MH_CHECK(submit_batch());
-  if (target_->caps().watermark_per_batch || unanswered_.size() > kWindowMessages || unanswered_octets_ > kWindowOctets) {
+  if (target_->caps().watermark_per_batch) {
     MH_CHECK(steadily([](store::Target& target) { return target.flush(); }));
     return record();
   }
-  return {};
+  for (std::size_t before = 0; is_full() && before != open_deliveries();) {
+    before = open_deliveries();
+    MH_CHECK(steadily([](store::Target& target) { return target.ease(); }));
+  }
+  // Their ends are made durable with the next batch.
+  return answered_.size() > kWindowMessages ? record() : Status();
+}
+
+bool Deliverer::is_full() const {
+  const std::size_t messages = target_->caps().sessions > 1 ? kSharedMessages * sessions_ : kWindowMessages;
+  return open_deliveries() > messages || unanswered_octets_ > kWindowOctets * sessions_;
 }
 
 /// Makes the batch's intents durable, together with the acks that came meanwhile: one sync a batch. false: the folder

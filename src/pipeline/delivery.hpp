@@ -78,6 +78,8 @@ class Deliverer final : public store::AckSink {
     target_ = target;
     ++session_;
   }
+  /// How many sessions the target has: each may have its share under way.
+  void set_sessions(std::size_t sessions) { sessions_ = sessions; }
   void set_reconnect(Reconnect reconnect) { reconnect_ = std::move(reconnect); }
   void set_update_done(UpdateDone done) { update_done_ = std::move(done); }
 
@@ -112,7 +114,7 @@ class Deliverer final : public store::AckSink {
   }
   /// Messages and updates whose verdict is still to come; those in doubt are not among them.
   [[nodiscard]] std::size_t unanswered() const {
-    return unanswered_.size() - in_doubt_ + batch_.size() + updates_.size();
+    return open_deliveries() + batch_.size() + updates_.size();
   }
   enum class Which { in_doubt, all };
   /// What is in doubt, or (when the session is over) all that has no verdict. Nothing more will be heard of it here.
@@ -121,6 +123,8 @@ class Deliverer final : public store::AckSink {
   void on_ack(const store::Ack& ack) override;
 
  private:
+  [[nodiscard]] std::size_t open_deliveries() const { return unanswered_.size() - in_doubt_; }
+  [[nodiscard]] bool is_full() const;
   Result<bool> announce();
   Status submit_batch();
   Status record_answers(const std::vector<Delivered>& answers);
@@ -140,6 +144,7 @@ class Deliverer final : public store::AckSink {
   UpdateDone update_done_;
   Reconnect reconnect_;
   std::uint64_t session_ = 0;
+  std::size_t sessions_ = 1;
   store::Target* target_ = nullptr;
   std::vector<Delivery> batch_;
   std::uint64_t batch_octets_ = 0, unanswered_octets_ = 0;

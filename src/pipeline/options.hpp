@@ -39,6 +39,7 @@ struct JobOptions {
   DedupScope dedup_scope = DedupScope::folder;
   std::chrono::milliseconds settle = std::chrono::seconds(120);
   Patience patience;  ///< with lost sessions
+  unsigned connections = 2;  ///< sessions of a server that is written to, at most
   bool dry_run = false;
   std::optional<std::uint64_t> max_octets;  ///< copy: stop when so much was delivered
   bool newest_first = false;  ///< copy: of each folder

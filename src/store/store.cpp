@@ -27,6 +27,15 @@ std::optional<Ticket> Ticket::from_hex(std::string_view text) {
   return Ticket{*instance, *counter};
 }
 
+std::vector<Result<FolderHandle>> Target::open_folders(std::span<const FolderWish> wishes) {
+  std::vector<Result<FolderHandle>> handles;
+  handles.reserve(wishes.size());
+  for (const auto& wish : wishes) handles.push_back(open_folder(wish.path, wish.role));
+  return handles;
+}
+
+Status Target::ease() { return flush(); }
+
 Status Target::rename_folder(const FolderHandle&, const mail::FolderPath&) {
   return unsupported(Scope::folder, "rename folders");
 }

@@ -208,6 +208,12 @@ struct MetaChange {
   std::vector<std::string> add_keywords, remove_keywords;
 };
 
+/// A folder that is to be opened at a target.
+struct FolderWish {
+  mail::FolderPath path;
+  mail::Role role = mail::Role::none;
+};
+
 /// Writes to a place.
 class Target {
  public:
@@ -217,6 +223,8 @@ class Target {
   /// Opens a folder, making it (and its parents) durably if it is not there. A name the place cannot hold is
   /// ErrorKind::usage, scope folder. Any number may be open; opening twice gives the same folder.
   virtual Result<FolderHandle> open_folder(const mail::FolderPath& path, mail::Role role) = 0;
+  /// The same for several, in their order; a place with round trips does it in one. One by one where it is not overridden.
+  virtual std::vector<Result<FolderHandle>> open_folders(std::span<const FolderWish> wishes);
   virtual Status rename_folder(const FolderHandle& folder, const mail::FolderPath& to);
   virtual Status subscribe(const FolderHandle& folder, bool on);
   /// Where the folder ends now: a blob for find_since() after a crash. Taken before the first submit (with
@@ -237,6 +245,9 @@ class Target {
                             const std::function<Status(Match)>& sink) = 0;
   /// Returns when every accepted ticket has its Ack. An Error: those without one never get it (in doubt).
   virtual Status flush() = 0;
+  /// For a caller that has too many tickets under way: returns when at least one more has its Ack, if any is without. All
+  /// of them have theirs where it is not overridden.
+  virtual Status ease();
   virtual Status pump(std::chrono::milliseconds until) = 0;
   virtual Status commit();  ///< only with Caps::commits
 };

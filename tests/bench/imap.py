@@ -103,6 +103,7 @@ def run(command, environment=None):
 class Bench:
     def __init__(self, scratch, server, chosen, port):
         self.scratch, self.server, self.tls, self.port = scratch, server, chosen.tls, port
+        self.options = chosen.options.split()
 
     def path(self, *parts):
         return os.path.join(self.scratch, *parts)
@@ -129,7 +130,7 @@ class Bench:
             self.fresh("state")
         first, first_options = self.place(source, "source" if source == "imap" else "corpus", "source")
         second, second_options = self.place(target, "ours" if target == "imap" else "ours-maildir", "target")
-        command = [BINARY, "copy", "-q", "--dedup", "none", *first_options, *second_options, first, second]
+        command = [BINARY, "copy", "-q", "--dedup", "none", *self.options, *first_options, *second_options, first, second]
         return run(command, dict(os.environ, XDG_STATE_HOME=self.path("state")))
 
     # mbsync
@@ -205,10 +206,12 @@ def main():
     options.add_argument("--tls", action="store_true")
     options.add_argument("--storage", default="maildir")
     options.add_argument("--fsync", default="optimized", help="mail_fsync of the server")
+    options.add_argument("--options", default="", help="further options of mailhaul")
+    options.add_argument("--programs", default="mailhaul,mbsync")
     options.add_argument("--scratch", default="/tmp")
     chosen = options.parse_args()
     count = chosen.messages or MESSAGES[chosen.corpus]
-    programs = ["mailhaul"] + (["mbsync"] if shutil.which("mbsync") else [])
+    programs = [name for name in chosen.programs.split(",") if name == "mailhaul" or shutil.which(name)]
     scratch = tempfile.mkdtemp(prefix="mailhaul-bench-", dir=chosen.scratch)
     with contextlib.ExitStack() as cleanup:
         cleanup.callback(shutil.rmtree, scratch, ignore_errors=True)

@@ -38,7 +38,7 @@ class WrongLines(CliTest):
             self.refuse(command, "mbox:a", "mbox:b", say=f"{command} is not there yet")
         for option in ("--retry-failed", "--again", "--delete-extra", "--skip-deleted"):
             self.refuse("copy", option, "mbox:a", "mbox:b", say=f"{option} is not there yet")
-        for option in ("--connections", "--config", "--min-size"):
+        for option in ("--quarantine", "--config", "--min-size"):
             self.refuse("copy", option, "3", "mbox:a", "mbox:b", say=f"{option} is not there yet")
 
     def test_an_unknown_scheme_is_refused_with_the_known_ones(self):

@@ -264,6 +264,36 @@ TEST_F(LedgerTest, Pending_items_come_the_newest_first_of_each_folder) {
   EXPECT_EQ(order, "3 1 0 | 4 2 | 6 5 | ");  // without a date: the last listed first, behind the others
 }
 
+TEST_F(LedgerTest, Pending_items_of_two_lanes_come_in_turns_and_of_each_lane_one_folder_after_the_other) {
+  for (const bool newest_first : {false, true}) {
+    auto table = PendingTable::make(*fs_).value();
+    ASSERT_TRUE(table->begin().ok());
+    for (const std::uint32_t folder : {0, 0, 0, 1, 1, 2, 2, 2, 2, 2, 3}) {
+      if (table->count() == 5) {
+        EXPECT_EQ(table->skip(), 5U);  // a number for which there is no item
+      }
+      PendingItem item;
+      item.folder = folder;
+      item.size = folder == 2 ? 1'000'000 : -1;
+      ASSERT_TRUE(table->add(item).ok());
+    }
+    ASSERT_TRUE(table->end().ok());
+    const auto loads = table->loads();
+    ASSERT_EQ(loads.size(), 4U);
+    for (std::uint32_t folder = 0; folder < 4; ++folder) EXPECT_EQ(loads[folder].first, folder);
+    EXPECT_GT(loads[2].second, 5'000'000U);
+    EXPECT_GT(loads[0].second, loads[3].second);
+    table->set_lanes({{0, 0}, {1, 0}, {2, 1}, {3, 0}});
+    if (newest_first) table->set_order(PendingTable::Order::newest_first);
+    std::string order;
+    for (auto some = table->next(2).value(); !some.empty(); some = table->next(2).value()) {
+      for (const auto& item : some) order += std::to_string(item.folder);
+      order += ' ';
+    }
+    EXPECT_EQ(order, "00 22 0 22 11 2 3 ");
+  }
+}
+
 /// Two sides of a comparison, and what came out.
 class ComparisonTest : public LedgerTest {
  protected:

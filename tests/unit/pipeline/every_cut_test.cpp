@@ -13,6 +13,7 @@ struct Sweep {
   std::string name;
   Dedup dedup = Dedup::exact;
   bool uidplus = true, late_commits = true;
+  unsigned sessions = 1;
 };
 
 class EveryCut : public testing::TestWithParam<Sweep> {
@@ -24,6 +25,7 @@ class EveryCut : public testing::TestWithParam<Sweep> {
     move->source.put("Work", letter(77));
     move->target.uidplus = GetParam().uidplus;
     move->target.late_commits = GetParam().late_commits;
+    move->target.sessions_at_once = GetParam().sessions;
     move->target.fate = [step](std::uint64_t n) -> Fate {
       if (!GetParam().late_commits) return (n + step) % 2 == 0 ? Fate(0ms) : std::nullopt;
       return kFates[(n + step) % kFates.size()];
@@ -128,7 +130,10 @@ INSTANTIATE_TEST_SUITE_P(Kinds, EveryCut,
                                          Sweep{"ExactWithoutUidplus", Dedup::exact, false, true},
                                          Sweep{"None", Dedup::none, true, true},
                                          Sweep{"NoneWithoutUidplus", Dedup::none, false, true},
-                                         Sweep{"NothingArrivesLate", Dedup::none, true, false}),
+                                         Sweep{"NothingArrivesLate", Dedup::none, true, false},
+                                         Sweep{"TwoSessions", Dedup::exact, true, true, 2},
+                                         Sweep{"TwoSessionsNone", Dedup::none, true, true, 2},
+                                         Sweep{"TwoSessionsWithoutUidplus", Dedup::exact, false, true, 2}),
                          [](const auto& chosen) { return chosen.param.name; });
 
 }  // namespace

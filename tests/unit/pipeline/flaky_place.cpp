@@ -138,7 +138,7 @@ class FlakySource final : public store::Source, private Session {
         !status.ok())
       return sink.on_failed(folder, item, std::move(status).error());
     if (!message) return sink.on_vanished(folder, item);
-    if (place_.kills && place_.kills(message->octets)) return die();
+    if (place_.is_killed(message->octets)) return die();
     return sink.on_message(folder, item, {std::make_shared<Text>(message->octets), message->meta});
   }
   Status look(const store::FolderInfo& folder, const std::function<void(const FlakyFolder&)>& use) {
@@ -183,7 +183,7 @@ class FlakyTarget final : public store::Target, private Session {
     if (sent_.size() >= place_.window) MH_CHECK(answer());
     const std::string text = text_of(*message.content);
     // Dies while the octets are on their way: the last one never left, so this one is certainly not stored.
-    if (auto status = place_.kills && place_.kills(text) ? die() : step(); !status.ok()) {
+    if (auto status = place_.is_killed(text) ? die() : step(); !status.ok()) {
       MH_CHECK(alive(status, /*refused=*/ticket));
       return {};
     }
@@ -244,7 +244,7 @@ class FlakyTarget final : public store::Target, private Session {
   };
   /// The server's answer to the oldest delivery, or the death of the session before it.
   Status answer() {
-    const bool kills = place_.kills_answer && place_.kills_answer(sent_.front().message.octets);
+    const bool kills = place_.is_answer_killed(sent_.front().message.octets);
     MH_CHECK(alive(kills ? die() : step()));
     Sent sent = std::move(sent_.front());
     sent_.erase(sent_.begin());
@@ -301,9 +301,20 @@ store::Caps flaky_caps(const FlakyPlace& place) {
   store::Caps caps;
   caps.late_commits = place.late_commits;
   caps.update = place.updates;
+  caps.sessions = place.sessions_at_once;
   caps.flags = mail::Flags(31);
   caps.keywords = store::Caps::Keywords::any;
   return caps;
+}
+
+bool FlakyPlace::is_killed(const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  return kills && kills(text);
+}
+
+bool FlakyPlace::is_answer_killed(const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  return kills_answer && kills_answer(text);
 }
 
 std::uint64_t FlakyPlace::add(const std::string& folder, FlakyMessage message) {

@@ -64,6 +64,7 @@ class FlakyPlace {
   bool uidplus = true;
   bool late_commits = true;
   bool updates = false;
+  unsigned sessions_at_once = 1;      ///< a run may open so many to write
   std::uint64_t refuse_sessions = 0;  ///< so many are refused
   std::size_t window = 4;             ///< deliveries without an answer
   std::function<void()> on_death;
@@ -79,6 +80,8 @@ class FlakyPlace {
   [[nodiscard]] std::uint64_t submitted();
 
   // for the sessions
+  [[nodiscard]] bool is_killed(const std::string& text);
+  [[nodiscard]] bool is_answer_killed(const std::string& text);
   [[nodiscard]] Status admit();
   /// Counts; an Error when the session dies here.
   [[nodiscard]] Status point();
