@@ -68,6 +68,7 @@ Result<store::Access> Accounts::enter(const std::string& side, const AccessOptio
   location.password.reset();
   auto& environment = side == "source" ? frame_.passwords.source : frame_.passwords.target;
   MH_TRY(sources.given, given_password(side, options, std::move(environment), std::move(in_location), frame_));
+  access.password_at_hand = !sources.given.empty();
   access.password =
       make_password(std::move(sources), frame_.environment, frame_.clock, frame_.cancel, frame_.terminal, prompt_);
   return access;

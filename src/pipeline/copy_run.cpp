@@ -16,9 +16,9 @@ constexpr std::uint64_t kQueueSlack = 32ULL << 20U;
 // house.md: a batch waits at most 200 ms for more.
 constexpr auto kBatchPatience = std::chrono::milliseconds(200);
 
-store::Services with(const store::Services& services, store::Events& events, files::Spool& spool) {
-  return {services.clock,  services.fs,     spool,         services.cancel, events,
-          services.random, services.dialer, services.trace};
+store::Services with(const store::Services& services, store::Events& events, files::Spool& spool,
+                     const CancelToken& cancel) {
+  return {services.clock, services.fs, spool, cancel, events, services.random, services.dialer, services.trace};
 }
 
 }  // namespace
@@ -30,8 +30,9 @@ CopyRun::CopyRun(const Job& job, Observer& observer)
       options_(job.options),
       observer_(observer),
       notes_(job.services.events),
-      services_(with(job.services, notes_, job.services.spool)),
-      index_services_(with(job.services, notes_, job.facts_spool)),
+      services_(with(job.services, notes_, job.services.spool, job.services.cancel)),
+      index_cancel_(&job.services.cancel),
+      index_services_(with(job.services, notes_, job.facts_spool, index_cancel_)),
       account_(report_, observer),
       start_(job.services.clock.steady()),
       target_back_off_(job.options.patience, job.services.cancel),
@@ -46,6 +47,11 @@ Report CopyRun::run() {
     report_.exit = worse_exit(report_.exit, exit_code(status.error(), error_side_));
     report_.error = std::move(status).error();
   }
+  if (opening_.valid()) {
+    index_cancel_.request();
+    opening_.wait();
+  }
+  early_lanes_.reset();
   finish();
   report_.seconds = std::chrono::duration<double>(services_.clock.steady() - start_).count();
   return std::move(report_);
@@ -93,6 +99,10 @@ Status CopyRun::prepare() {
                       job_.target.text() + ": " + std::string(target_descriptor_->read_only),
                       std::string(target_descriptor_->instead));
   MH_TRY(identities_, identify(job_, *source_descriptor_, *target_descriptor_));
+  const std::string path = job_.ledger_file.empty()
+                               ? ledger::ledger_path(job_.ledger_directory, identities_.source, identities_.target)
+                               : job_.ledger_file;
+  begin_opening(path);
   auto source = open_steady(*source_descriptor_, job_.source, services_, job_.source_open, options_.patience);
   if (!source.ok()) return on(Side::source, std::move(source).error());
   source_ = std::move(source).value();
@@ -100,10 +110,6 @@ Status CopyRun::prepare() {
     return make_error(ErrorKind::usage, Scope::run,
                       "--seen is for POP3, whose mail has no flags; " + job_.source.text() + " keeps them",
                       "leave it out: flags are copied as they are");
-
-  const std::string path = job_.ledger_file.empty()
-                               ? ledger::ledger_path(job_.ledger_directory, identities_.source, identities_.target)
-                               : job_.ledger_file;
   if (!options_.dry_run) {
     MH_TRY(lock_, ledger::PairLock::acquire(services_.fs, job_.ledger_directory, path, identities_.target, services_.clock));
   }
@@ -127,7 +133,7 @@ Status CopyRun::plan_folders() {
   auto folders = collect_folders(*source_);
   if (!folders.ok()) return on(Side::source, std::move(folders).error());
   TargetNames names;
-  auto there = open_existing(*target_descriptor_, job_.target, index_services_, job_.target_open, options_.patience);
+  auto there = target_as_source();
   if (!there.ok()) return on(Side::target, std::move(there).error());
   target_source_ = std::move(there).value();
   if (target_source_) {

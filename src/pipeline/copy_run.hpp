@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <future>
 #include <list>
 #include <map>
 #include <memory>
@@ -62,7 +63,10 @@ class CopyRun {
   Status on(Side side, Status status);
 
   // copy_target.cpp: the target's side
+  void begin_opening(const std::string& ledger_path);
+  Result<std::unique_ptr<store::Source>> target_as_source();
   Status open_target();
+  Result<std::unique_ptr<Lanes>> begin_lanes();
   Result<std::unique_ptr<store::Target>> new_target();
   void share_folders();
   Status index_whole_target();
@@ -110,7 +114,8 @@ class CopyRun {
   Observer& observer_;
   NoteCollector notes_;
   store::Services services_;        ///< the job's, with our notes
-  store::Services index_services_;  ///< the same, with the spool that keeps facts only
+  CancelToken index_cancel_;        ///< ends the opening of the target's reading session alone
+  store::Services index_services_;  ///< ours, with the spool that keeps facts only
   Report report_;
   Account account_;
   Side error_side_ = Side::none;
@@ -124,6 +129,8 @@ class CopyRun {
   std::unique_ptr<ledger::Ledger> ledger_;
   std::unique_ptr<store::Source> source_;
   std::unique_ptr<store::Source> target_source_;
+  std::future<Result<std::unique_ptr<store::Source>>> opening_;  ///< of target_source_, while the source is opened
+  std::unique_ptr<Lanes> early_lanes_;                           ///< of target_, likewise
   std::unique_ptr<TargetIndex> index_;
   std::unique_ptr<Deliverer> deliverer_;
   std::unique_ptr<store::Target> target_;

@@ -6,6 +6,27 @@
 
 namespace mailhaul::pipeline {
 
+/// A session takes some round trips to open: those of the target are opened while the source's is, if nobody has to be
+/// asked for a password. The writing one only in a first run, which is certain to need it.
+void CopyRun::begin_opening(const std::string& ledger_path) {
+  const auto at_once = [](const store::Descriptor& place, const store::OpenOptions& options) {
+    return place.probe == nullptr || options.access.password_at_hand;
+  };
+  if (target_descriptor_->probe == nullptr || !at_once(*source_descriptor_, job_.source_open) ||
+      !at_once(*target_descriptor_, job_.target_open))
+    return;
+  opening_ = std::async(std::launch::async, [this] {
+    return open_existing(*target_descriptor_, job_.target, index_services_, job_.target_open, options_.patience);
+  });
+  if (options_.dry_run || services_.fs.stat(ledger_path).ok()) return;
+  if (auto lanes = begin_lanes(); lanes.ok()) early_lanes_ = std::move(lanes).value();
+}
+
+Result<std::unique_ptr<store::Source>> CopyRun::target_as_source() {
+  if (opening_.valid()) return opening_.get();
+  return open_existing(*target_descriptor_, job_.target, index_services_, job_.target_open, options_.patience);
+}
+
 Status CopyRun::open_target() {
   if (target_) return {};
   if (options_.dry_run) {
@@ -20,18 +41,28 @@ Status CopyRun::open_target() {
   return {};
 }
 
+/// nullptr where there is, or is to be, one session only.
+Result<std::unique_ptr<Lanes>> CopyRun::begin_lanes() {
+  std::unique_ptr<Lanes> none;
+  if (target_descriptor_->probe == nullptr || options_.connections < 2) return none;
+  MH_TRY(const store::Caps caps, target_descriptor_->target_caps(job_.target, services_, nullptr));
+  if (caps.sessions < 2) return none;
+  return std::make_unique<Lanes>(
+      [this](store::Services& services, store::AckSink& acks) {
+        return target_descriptor_->open_target(job_.target, services, acks, job_.target_open);
+      },
+      services_);
+}
+
 /// Where several sessions are possible and wanted, each has a thread.
 Result<std::unique_ptr<store::Target>> CopyRun::new_target() {
   lanes_ = nullptr;
-  const auto open = [this](store::Services& services, store::AckSink& acks) {
-    return target_descriptor_->open_target(job_.target, services, acks, job_.target_open);
-  };
-  const bool has_server = target_descriptor_->probe != nullptr;
-  if (!has_server || options_.connections < 2) return open(services_, *deliverer_);
-  MH_TRY(const store::Caps caps, target_descriptor_->target_caps(job_.target, services_, nullptr));
-  if (caps.sessions < 2) return open(services_, *deliverer_);
-  auto lanes = std::make_unique<Lanes>(open, *deliverer_, services_);
-  MH_CHECK(lanes->opened());
+  auto lanes = std::move(early_lanes_);
+  if (!lanes) {
+    MH_TRY(lanes, begin_lanes());
+  }
+  if (!lanes) return target_descriptor_->open_target(job_.target, services_, *deliverer_, job_.target_open);
+  MH_CHECK(lanes->opened(*deliverer_));
   lanes_ = lanes.get();
   if (!shares_.empty()) lanes->share(shares_);
   return std::unique_ptr<store::Target>(std::move(lanes));

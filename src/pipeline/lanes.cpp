@@ -267,15 +267,16 @@ class Lanes::Lane final : public store::AckSink {
   std::thread thread_;                     ///< begins when all the others are there
 };
 
-Lanes::Lanes(OpenTarget open, store::AckSink& acks, const store::Services& services)
-    : open_(std::move(open)), acks_(acks), services_(services), shared_(std::make_unique<Shared>()) {
+Lanes::Lanes(OpenTarget open, const store::Services& services)
+    : open_(std::move(open)), services_(services), shared_(std::make_unique<Shared>()) {
   lanes_.push_back(std::make_unique<Lane>(open_, services_, *shared_));
   used_.push_back(lanes_.front().get());
 }
 
 Lanes::~Lanes() = default;
 
-Status Lanes::opened() {
+Status Lanes::opened(store::AckSink& acks) {
+  acks_ = &acks;
   std::optional<Status> opened;
   while (!opened) opened = lanes_.front()->opened(kOpening);
   if (opened->ok()) caps_ = lanes_.front()->caps();
@@ -318,7 +319,7 @@ bool Lanes::hand_over() {
     const std::lock_guard lock(shared_->mutex);
     acks.swap(shared_->acks);
   }
-  for (const auto& ack : acks) acks_.on_ack(ack);
+  for (const auto& ack : acks) acks_->on_ack(ack);
   return !acks.empty();
 }
 

@@ -21,11 +21,11 @@ using OpenTarget = std::function<Result<std::unique_ptr<store::Target>>(store::S
 /// are brought to the end of what they have first; then all of it counts as lost, and the pipeline opens another.
 class Lanes final : public store::Target {
  public:
-  /// Begins to open the first session and does not wait for it. The arguments outlive it.
-  Lanes(OpenTarget open, store::AckSink& acks, const store::Services& services);
+  /// Begins to open the first session and does not wait for it. `services` outlive it.
+  Lanes(OpenTarget open, const store::Services& services);
   ~Lanes() override;
-  /// Waits until the first session is open. Error: what prevented it. To be called before anything else.
-  [[nodiscard]] Status opened();
+  /// Waits until the first session is open. Error: what prevented it. To be called before anything else; `acks` outlive it.
+  [[nodiscard]] Status opened(store::AckSink& acks);
 
   /// Which folders will be delivered to, lane by lane, in the order in which they come. Opens a session for each lane;
   /// a lane that gets none (the server has enough of us) shares the first one's. To be called once.
@@ -64,7 +64,7 @@ class Lanes final : public store::Target {
   T through(T answer);
 
   const OpenTarget open_;
-  store::AckSink& acks_;
+  store::AckSink* acks_ = nullptr;
   const store::Services& services_;
   store::Caps caps_;
   std::unique_ptr<Shared> shared_;

@@ -25,8 +25,9 @@ struct Access {
   /// Asked before each login, so that a token is fresh; the same call may run a command or prompt, so never under a
   /// deadline of the server. Error: unreachable (a command failed, nobody to ask). null: there is no password.
   std::function<Result<Secret>()> password;
-  std::string ca_file;           ///< `--source-ca`, `--target-ca`; "" = the system's
-  bool allow_plaintext = false;  ///< `--allow-plaintext`
+  bool password_at_hand = false;  ///< password() asks nobody and runs nothing: several sessions may be opened at once
+  std::string ca_file;            ///< `--source-ca`, `--target-ca`; "" = the system's
+  bool allow_plaintext = false;   ///< `--allow-plaintext`
   std::chrono::milliseconds timeout = std::chrono::seconds(60);  ///< `--timeout`: silence that ends a session
   AddressFamily family = AddressFamily::any;
   std::string name = "session";  ///< "source", "target": for the trace

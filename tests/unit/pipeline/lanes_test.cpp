@@ -141,11 +141,11 @@ class LanesTest : public testing::Test {
           if (waits) return interrupted();
           return std::unique_ptr<store::Target>(std::make_unique<Writer>(server_, acks));
         },
-        acks_, bench_.services());
+        bench_.services());
   }
   std::unique_ptr<Lanes> open_shared(std::vector<std::vector<std::string>> names) {
     auto lanes = open();
-    EXPECT_TRUE(lanes->opened().ok());
+    EXPECT_TRUE(lanes->opened(acks_).ok());
     std::vector<std::vector<FolderWish>> shares;
     for (const auto& lane : names) {
       shares.emplace_back();
@@ -285,7 +285,7 @@ TEST_F(LanesTest, A_second_session_that_never_opens_holds_nobody_up_for_long) {
 TEST_F(LanesTest, A_first_session_that_cannot_be_opened_tells_why) {
   server_.most_sessions = 0;
   auto lanes = open();
-  const Status status = lanes->opened();
+  const Status status = lanes->opened(acks_);
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().what, "too many connections");
 }
