@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly work=${work:-build/quickstart}
 readonly marker=$work/.mailhaul-quickstart
-packages=(g++ cmake ninja-build pkg-config libpoco-dev libsqlite3-dev libcxxopts-dev libssl-dev libxxhash-dev)
+packages=(g++ cmake ninja-build pkg-config libpoco-dev libsqlite3-dev libcxxopts-dev libssl-dev zlib1g-dev libxxhash-dev)
 
 # Asks dpkg first: where everything is there already, neither root nor network is needed.
 install_missing() {

@@ -76,7 +76,7 @@ run() {
   failed+=("$preset")
 }
 
-packages=(g++ cmake ninja-build pkg-config libpoco-dev libsqlite3-dev libcxxopts-dev libssl-dev libxxhash-dev
+packages=(g++ cmake ninja-build pkg-config libpoco-dev libsqlite3-dev libcxxopts-dev libssl-dev zlib1g-dev libxxhash-dev
           libgtest-dev python3 strace openssl dovecot-imapd dovecot-pop3d dovecot-lmtpd)
 [[ $matrix == no ]] || packages+=(clang libclang-rt-14-dev)
 install_missing "${packages[@]}"

@@ -30,6 +30,7 @@ ALLOWED = {
 LIBRARIES = [
     (re.compile(r"^Poco/"), re.compile(r"^src/(net|files|cli)/|^src/store/loader[^/]*$")),
     (re.compile(r"^openssl/"), re.compile(r"^src/mail/sha256\.cpp$|^src/(sasl|net)/")),
+    (re.compile(r"^zlib"), re.compile(r"^src/net/deflate\.cpp$")),
     (re.compile(r"^sqlite3"), re.compile(r"^src/files/")),
     (re.compile(r"^(xxhash|xxh3)"), re.compile(r"^plugins/mbox/format/")),
     (re.compile(r"^cxxopts"), re.compile(r"^src/cli/")),
