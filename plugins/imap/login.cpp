@@ -5,6 +5,7 @@
 #include "base/base64.hpp"
 #include "base/checked.hpp"
 #include "base/strings.hpp"
+#include "net/compressed.hpp"
 #include "plugins/imap/session.hpp"
 #include "sasl/mechanism.hpp"
 #include "store/account_location.hpp"
@@ -22,6 +23,11 @@ constexpr std::uint16_t kPort = 143, kTlsPort = 993;
 // round trip costs as much as 1 MiB at 100 Mbit/s.
 constexpr std::uint64_t kUnaskedLiteral = 4ULL << 20U;
 
+Error no_compression(const std::string& what) {
+  return make_error(ErrorKind::unsupported, Scope::run, what,
+                    "--compress auto compresses only where the server can, --compress off nowhere");
+}
+
 Error insecure(const std::string& what, const std::string& hint) {
   return make_error(ErrorKind::security, Scope::run, what, hint);
 }
@@ -38,6 +44,7 @@ Result<std::unique_ptr<Session>> Session::open(const store::Location& location, 
   MH_CHECK(session->log_in(location));
   session->secret_ = session->sent_secret_ = Secret();
   MH_CHECK(session->learn());
+  MH_CHECK(session->compress());
   session->private_epoch_ = "session-" + to_hex(services.random.next());
   session->may_log_out_ = true;
   return session;
@@ -281,6 +288,26 @@ Status Session::learn() {
          }));
   quirks_ = quirks_of(greeting_is_void_ ? std::string_view() : greeting_, id_, place_);
   if (capabilities_.empty()) return nonsense("tells no capabilities");
+  return {};
+}
+
+/// RFC 4978. Behind the login, so that no secret shares a compressed stream with what others can choose.
+Status Session::compress() {
+  if (access_.compress == store::Compress::off) return {};
+  const bool must = access_.compress == store::Compress::on;
+  if (!has("COMPRESS=DEFLATE"))
+    return must ? die(no_compression(place_ + " does not offer compression (COMPRESS=DEFLATE)")) : Status();
+  Command command("COMPRESS");
+  command.raw(" DEFLATE").begins_compression();
+  MH_TRY(const auto response, run(std::move(command)));
+  if (response.condition != Condition::ok)
+    return must ? die(no_compression(place_ + " refused to compress: " + visible(response.text))) : Status();
+  const std::string behind = client_->take_behind();
+  auto compressed = net::compress(std::move(connection_), place_, services_.clock, as_octets(behind));
+  if (!compressed.ok()) return die(std::move(compressed).error());
+  connection_ = std::move(compressed).value();
+  if (services_.trace != nullptr)
+    services_.trace->line(access_.name, store::Trace::Way::remark, "compressed from here on, both ways (DEFLATE)");
   return {};
 }
 

@@ -57,14 +57,24 @@ Result<store::Probe> probe(const store::Location& location, store::Services& ser
 }  // namespace
 
 const store::Descriptor kImap = {
-    "imap",      "an IMAP account, TLS by STARTTLS: imap://user@host/Folder",
-    identity,    target_caps,
-    open_source, open_target,
-    probe,
+    .scheme = "imap",
+    .what = "an IMAP account, TLS by STARTTLS: imap://user@host/Folder",
+    .identity = identity,
+    .target_caps = target_caps,
+    .open_source = open_source,
+    .open_target = open_target,
+    .probe = probe,
+    .compresses = true,
 };
 const store::Descriptor kImaps = {
-    "imaps", "an IMAP account over TLS: imaps://user@host/Folder", identity, target_caps, open_source, open_target,
-    probe,
+    .scheme = "imaps",
+    .what = "an IMAP account over TLS: imaps://user@host/Folder",
+    .identity = identity,
+    .target_caps = target_caps,
+    .open_source = open_source,
+    .open_target = open_target,
+    .probe = probe,
+    .compresses = true,
 };
 
 }  // namespace mailhaul::imap

@@ -44,8 +44,9 @@ struct Call {
 /// One thread. After an Error of scope session it is dead: nothing more is sent, every call fails with that Error.
 class Session final : private ClientSink {
  public:
-  /// Dials, starts TLS, logs in, asks for capabilities, ID and NAMESPACE. Error: unreachable (exit 4/5), security (6),
-  /// usage; scope session, retry never for a login refused and for names that do not exist.
+  /// Dials, starts TLS, logs in, asks for capabilities, ID and NAMESPACE, starts compression as Access has it. Error:
+  /// unreachable (exit 4/5), security (6), usage; scope session, retry never for a login refused and for names that do
+  /// not exist; unsupported, scope run, where compression must be and cannot.
   static Result<std::unique_ptr<Session>> open(const store::Location& location, store::Services& services,
                                                const store::Access& access);
   /// Sends LOGOUT if the session is well and idle, does not wait for its answer, and closes.
@@ -111,6 +112,7 @@ class Session final : private ClientSink {
   Status log_in_plainly(const store::Location& location, const Secret& secret);
   Status ask_capabilities();
   Status learn();
+  Status compress();
   void take_capabilities(const std::vector<std::string>& words);
   void take_namespace(const NamespaceResponse& answer);
   [[nodiscard]] std::string without_secret(std::string_view text) const;

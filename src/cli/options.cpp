@@ -148,11 +148,14 @@ Status set_run(const Values& values, RunOptions& run) {
       {{"folder", pipeline::DedupScope::folder}, {"account", pipeline::DedupScope::account}}};
   static constexpr std::array<std::pair<std::string_view, store::MboxDialect>, 2> kDialect{
       {{"mboxrd", store::MboxDialect::mboxrd}, {"mboxo", store::MboxDialect::mboxo}}};
+  static constexpr std::array<std::pair<std::string_view, store::Compress>, 3> kCompress{
+      {{"auto", store::Compress::automatic}, {"on", store::Compress::on}, {"off", store::Compress::off}}};
   MH_CHECK(set_selection(values, run.job.selection));
   MH_CHECK(set_rules(values, run.job.rules));
   MH_CHECK(set_word(values, "dedup", kDedup, run.job.dedup));
   MH_CHECK(set_word(values, "dedup-scope", kScope, run.job.dedup_scope));
   MH_CHECK(set_word(values, "mbox-dialect", kDialect, run.mbox_dialect));
+  MH_CHECK(set_word(values, "compress", kCompress, run.compress));
   if (const auto text = last_of(values, "settle")) {
     const auto settle = parse_duration(*text);
     if (!settle) return bad_value("settle", *text, "a duration is 120s, 2m, 500ms or 0");

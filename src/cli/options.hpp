@@ -39,6 +39,7 @@ struct RunOptions {
   AccessOptions source_access, target_access;
   std::uint64_t memory = 64ULL << 20;  ///< octets of mail held at once
   std::optional<std::uint64_t> rate;   ///< octets a second over the network
+  store::Compress compress = store::Compress::off;  ///< of both sides
   std::string outcomes;                ///< a file, or ""
 };
 

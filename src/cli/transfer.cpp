@@ -58,6 +58,20 @@ Status take_folder(store::Location& target, pipeline::FolderRules& rules) {
   return {};
 }
 
+/// `--compress`, for the sides that know it.
+Status set_compress(const RunOptions& options, const store::Registry& registry, Prepared& prepared) {
+  bool any = false;
+  for (auto* side : {&prepared.source, &prepared.target}) {
+    MH_TRY(const auto* descriptor, registry.find(*side));
+    any = any || descriptor->compresses;
+  }
+  if (options.compress == store::Compress::on && !any)
+    return make_error(ErrorKind::usage, Scope::run, "--compress on: neither side is an IMAP account",
+                      "only IMAP can compress; leave the option out");
+  prepared.source_open.access.compress = prepared.target_open.access.compress = options.compress;
+  return {};
+}
+
 Result<Prepared> prepare(Frame& frame, const RunOptions& options, const store::Registry& registry,
                          files::FileSystem& fs, Accounts& accounts, StateUse use) {
   Prepared prepared;
@@ -69,6 +83,7 @@ Result<Prepared> prepare(Frame& frame, const RunOptions& options, const store::R
   prepared.source_open.mbox_dialect = prepared.target_open.mbox_dialect = options.mbox_dialect;
   MH_TRY(prepared.source_open.access, accounts.enter("source", options.source_access, prepared.source, fs));
   MH_TRY(prepared.target_open.access, accounts.enter("target", options.target_access, prepared.target, fs));
+  MH_CHECK(set_compress(options, registry, prepared));
   MH_CHECK(accounts.open_trace(fs));
   if (!options.outcomes.empty()) {
     MH_TRY(prepared.outcomes, OutcomesFile::open(fs, options.outcomes));

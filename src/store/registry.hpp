@@ -20,6 +20,13 @@ namespace mailhaul::store {
 /// Dialect of mbox quoting (`--mbox-dialect`).
 enum class MboxDialect { mboxrd, mboxo };
 
+/// Whether what goes over the line is compressed (`--compress`).
+enum class Compress {
+  off,
+  automatic,  ///< where the server can
+  on,         ///< or not at all
+};
+
 /// How an account on a server is entered. Each side of a run has its own.
 struct Access {
   /// Asked before each login, so that a token is fresh; the same call may run a command or prompt, so never under a
@@ -30,6 +37,7 @@ struct Access {
   bool allow_plaintext = false;   ///< `--allow-plaintext`
   std::chrono::milliseconds timeout = std::chrono::seconds(60);  ///< `--timeout`: silence that ends a session
   AddressFamily family = AddressFamily::any;
+  Compress compress = Compress::off;  ///< of no effect where Descriptor::compresses is false
   std::string name = "session";  ///< "source", "target": for the trace
 };
 
@@ -69,6 +77,8 @@ struct Descriptor {
   Result<Probe> (*probe)(const Location&, Services&, const OpenOptions&) = nullptr;
   std::string_view read_only{};  ///< one sentence why it cannot be written; "" = it can
   std::string_view instead{};    ///< and what to do
+  bool compresses = false;       ///< heeds Access::compress; open_source and open_target with `on` fail with `unsupported`
+                                 ///< where the server cannot
 };
 
 /// Immutable after construction; thread-safe.

@@ -57,6 +57,16 @@ class WrongLines(CliTest):
         self.assertRegex(done.err, "--seen is for POP3.*\nhint: ")
         self.assertFalse(os.path.exists(self.path("t")))
 
+    def test_compression_needs_an_imap_account(self):
+        for command in ("copy", "verify"):
+            done = self.expect(2, command, "--compress", "on", self.small_source(), "mbox:" + self.path("t"))
+            self.assertRegex(done.err, "--compress on: neither side is an IMAP account\nhint: only IMAP")
+        pop3 = ("--source-password-command", "printf x", "pop3s://me@localhost:1", "mbox:" + self.path("t"))
+        self.assertIn("neither side is an IMAP", self.expect(2, "copy", "--compress", "on", *pop3).err)
+        self.assertFalse(os.path.exists(self.path("t")))
+        for how in ("auto", "off"):
+            self.expect(0, "copy", "--compress", how, self.small_source(), "mbox:" + self.path("t-" + how) + "/")
+
     def test_an_account_without_its_slashes_is_refused_with_how_it_is_written(self):
         for place in ("imaps:me@host", "imap:/me@host", "imaps:me:hunter2@host", "pop3s:me@host", "pop3:/me:hunter2@host"):
             self.refuse("ls", place, say="names no host", hint="(imap|pop3)s?://user@host")

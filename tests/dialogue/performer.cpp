@@ -73,6 +73,8 @@ Performer::Performer(const Script& script, Player& player, ScriptedClock& clock)
       services_{clock, *fs_, spool_, cancel_, record_, random_, &player, &record_} {
   options_.access.password = [] { return Result<Secret>(Secret(std::string(kPassword))); };
   options_.access.allow_plaintext = script.get("allow-plaintext") == "yes";
+  if (script.get("compress") == "auto") options_.access.compress = store::Compress::automatic;
+  if (script.get("compress") == "on") options_.access.compress = store::Compress::on;
   for (const auto& one : script.folders) folders_[one.path] = declared(one);
 }
 

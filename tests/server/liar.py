@@ -12,6 +12,7 @@ import re
 import socket
 import ssl
 import threading
+import zlib
 
 
 class Closed(Exception):
@@ -25,8 +26,14 @@ class Connection:
         self.server, self.socket, self.number = server, sock, number
         self.buffer = b""
         self.sent_by_client = b""
+        self.deflater = self.inflater = None
 
     def send(self, octets):
+        if self.deflater:
+            octets = self.deflater.compress(octets) + self.deflater.flush(zlib.Z_SYNC_FLUSH)
+        self.send_as_it_is(octets)
+
+    def send_as_it_is(self, octets):
         try:
             self.socket.sendall(octets)
         except OSError as error:
@@ -39,6 +46,8 @@ class Connection:
             raise Closed from error
         if not octets:
             raise Closed
+        if self.inflater:
+            octets = self.inflater.decompress(octets)
         self.sent_by_client += octets
         self.server.hear(octets)
         self.buffer += octets
@@ -58,6 +67,11 @@ class Connection:
     def start_tls(self, context):
         self.buffer = b""
         self.socket = context.wrap_socket(self.socket, server_side=True)
+
+    def start_compression(self):
+        """Both ways from here on; what came already is compressed."""
+        self.deflater, self.inflater = zlib.compressobj(6, zlib.DEFLATED, -15), zlib.decompressobj(-15)
+        self.buffer = self.inflater.decompress(self.buffer)
 
     def wait_for_the_end(self):
         """Reads until the client closes: for scripts that have said everything."""
@@ -223,6 +237,12 @@ class Honest:
         self.done(command)
 
     do_check = do_enable = do_subscribe = do_unselect = do_noop
+
+    def do_compress(self, command):
+        if b"COMPRESS=DEFLATE" not in self.capability:
+            return self.reply(command, b"BAD not known here")
+        self.done(command)
+        return self.connection.start_compression()
 
     def do_id(self, command):
         self.send(b'* ID ("name" "liar")\r\n')

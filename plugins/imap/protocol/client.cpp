@@ -139,6 +139,7 @@ class Client::Route final : public ResponseSink {
       if (!at->written) client_.abandon(*at);
     }
     if (at->command.is_ending_plaintext() && !refused) client_.plaintext_over_ = true;
+    if (at->command.is_beginning_compression() && !refused) client_.compressed_now_ = true;
     if (at->command.is_alone() && !at->command.is_ending_plaintext() && !refused) client_.logged_in_ = true;
     if (at->command.is_alone()) client_.challenged_ = false;
     client_.unasked_ = 0;
@@ -168,6 +169,11 @@ void Client::begin_tls() {
   unasked_ = 0;
 }
 
+std::string Client::take_behind() {
+  compressed_now_ = false;
+  return std::exchange(behind_, {});
+}
+
 Result<CommandId> Client::start(Command command) {
   MH_CHECK(command.check());
   const bool alone = command.is_alone() && !flight_.empty();
@@ -175,6 +181,7 @@ Result<CommandId> Client::start(Command command) {
       std::any_of(flight_.begin(), flight_.end(), [](const Flight& flight) { return flight.command.is_alone(); });
   if (alone || behind) return bug(command.verb() + " was started beside a command that must be alone");
   if (plaintext_over_) return bug(command.verb() + " was started between STARTTLS and the encryption");
+  if (compressed_now_) return bug(command.verb() + " was started between COMPRESS and the compression");
   ++last_;
   flight_.emplace_back(last_, make_tag(tag_seed_, last_), std::move(command));
   return last_;
@@ -202,6 +209,12 @@ Departed Client::departed(CommandId id) const {
   return at->begun && at->begin < position() ? Departed::part : Departed::nothing;
 }
 
+bool Client::is_changing_layers() const {
+  if (flight_.empty()) return false;
+  const Command& oldest = flight_.front().command;
+  return oldest.is_ending_plaintext() || oldest.is_beginning_compression();
+}
+
 Status Client::stop(Error error) {
   failed_ = std::move(error);
   return *failed_;
@@ -222,13 +235,17 @@ Status Client::feed(Octets octets, ClientSink& sink) {
 
 Status Client::receive(Octets octets, ClientSink& sink) {
   if (failed_) return *failed_;
+  if (compressed_now_) return stop(bug("octets were received between COMPRESS and the compression"));
   while (!octets.empty()) {
-    if (plaintext_over_) return stop(breach("the server sent something between its OK to STARTTLS and the encryption"));
-    // Line by line while STARTTLS is in flight: not even half a line may follow its OK (threat 3).
-    std::size_t count = octets.size();
-    if (!flight_.empty() && flight_.front().command.is_ending_plaintext()) {
-      count = std::min(as_text(octets).find('\n'), octets.size() - 1) + 1;
+    if (compressed_now_) {
+      behind_ = as_text(octets);
+      return {};
     }
+    if (plaintext_over_) return stop(breach("the server sent something between its OK to STARTTLS and the encryption"));
+    // Line by line then: not even half a line may follow the OK to STARTTLS (threat 3), and what follows that to COMPRESS
+    // is no line.
+    std::size_t count = octets.size();
+    if (is_changing_layers()) count = std::min(as_text(octets).find('\n'), octets.size() - 1) + 1;
     if (auto status = feed(octets.first(count), sink); !status) return stop(std::move(status).error());
     octets = octets.subspan(count);
   }

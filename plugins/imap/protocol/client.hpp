@@ -57,6 +57,9 @@ class Client {
   [[nodiscard]] bool plaintext_rules() const { return plaintext_rules_; }
   /// After STARTTLS: whatever was said before is void.
   void begin_tls();
+  /// Once after the OK to COMPRESS (RFC 4978): what receive() was given behind it, which is compressed already. Until then
+  /// no command may be started and nothing more received.
+  [[nodiscard]] std::string take_behind();
 
   /// Queues a command. Error: Command::check(); or bug, when one that is_alone() is in flight.
   [[nodiscard]] Result<CommandId> start(Command command);
@@ -103,6 +106,7 @@ class Client {
   [[nodiscard]] Flight* writing();  // the one whose octets come next
   [[nodiscard]] bool has_left(const Flight& flight) const { return flight.written && flight.end <= position(); }
   [[nodiscard]] std::uint64_t position() const { return stream_ - (buffer_.size() - buffer_sent_); }
+  [[nodiscard]] bool is_changing_layers() const;  // the oldest command ends with octets of another kind
   [[nodiscard]] bool counts_unasked() const { return flight_.empty() || !greeted_ || !logged_in_; }
 
   void put(std::string_view octets);
@@ -128,6 +132,8 @@ class Client {
   bool plaintext_rules_ = true, greeted_ = false, logged_in_ = false;
   bool challenged_ = false;      // a '+' of AUTHENTICATE is not answered yet
   bool plaintext_over_ = false;  // STARTTLS's OK has come, begin_tls() has not
+  bool compressed_now_ = false;  // COMPRESS's OK has come, take_behind() has not
+  std::string behind_;
   std::uint64_t tag_seed_;
   std::string bye_;
   CommandId last_ = 0;

@@ -183,4 +183,9 @@ Command& Command::ends_plaintext() {
   return alone();
 }
 
+Command& Command::begins_compression() {
+  begins_compression_ = true;
+  return alone();
+}
+
 }  // namespace mailhaul::imap

@@ -44,6 +44,8 @@ class Command {
   Command& alone();
   /// For STARTTLS: as alone(), and any octet behind its OK is an Error (threat 3).
   Command& ends_plaintext();
+  /// For COMPRESS: as alone(), and octets behind its OK are no answers any more (Client::take_behind()).
+  Command& begins_compression();
 
   struct Part {
     enum class Kind { text, secret, literal };
@@ -60,6 +62,7 @@ class Command {
   [[nodiscard]] std::vector<Part>& parts() { return parts_; }
   [[nodiscard]] bool is_alone() const { return alone_; }
   [[nodiscard]] bool is_ending_plaintext() const { return ends_plaintext_; }
+  [[nodiscard]] bool is_beginning_compression() const { return begins_compression_; }
   /// Error: message, scope message: an argument that cannot travel, with its name made visible.
   [[nodiscard]] Status check() const { return status_; }
 
@@ -69,7 +72,7 @@ class Command {
   void refuse(std::string_view why, std::string_view argument);
   std::string verb_;
   std::vector<Part> parts_;
-  bool alone_ = false, ends_plaintext_ = false;
+  bool alone_ = false, ends_plaintext_ = false, begins_compression_ = false;
   Status status_;
 };
 

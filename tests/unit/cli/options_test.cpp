@@ -40,6 +40,7 @@ TEST(CommandLine, Gives_copy_its_defaults) {
   EXPECT_FALSE(options.job.dry_run);
   EXPECT_EQ(options.mbox_dialect, store::MboxDialect::mboxrd);
   EXPECT_EQ(options.outcomes, "");
+  EXPECT_EQ(options.compress, store::Compress::off);
 }
 
 TEST(CommandLine, Takes_every_option_of_a_run) {
@@ -86,6 +87,12 @@ TEST(CommandLine, Takes_every_option_of_a_run) {
   EXPECT_EQ(options.outcomes, "o.jsonl");
   EXPECT_EQ(options.mbox_dialect, store::MboxDialect::mboxo);
   EXPECT_TRUE(options.job.dry_run);
+}
+
+TEST(CommandLine, Takes_three_words_for_compression) {
+  EXPECT_EQ(parse_copy({"--compress", "auto"}).compress, store::Compress::automatic);
+  EXPECT_EQ(parse_copy({"--compress=on"}).compress, store::Compress::on);
+  EXPECT_EQ(parse_copy({"--compress", "on", "--compress", "off"}).compress, store::Compress::off);
 }
 
 TEST(CommandLine, Takes_each_sides_way_into_an_account) {
@@ -232,6 +239,8 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"dedup", {"copy", "--dedup", "all", "a", "b"}, "--dedup cannot be 'all'", "message-id"},
         Wrong{"scope", {"copy", "--dedup-scope", "x", "a", "b"}, "--dedup-scope cannot be 'x'", "account"},
         Wrong{"dialect", {"copy", "--mbox-dialect", "mboxcl", "a", "b"}, "--mbox-dialect", "mboxo"},
+        Wrong{"compress", {"copy", "--compress", "yes", "a", "b"}, "--compress cannot be 'yes'", "auto, on, off"},
+        Wrong{"compress_of_ls", {"ls", "--compress", "on", "a"}, "--compress does not go with ls", ""},
         Wrong{"map", {"copy", "--map", "Sent", "a", "b"}, "--map cannot be 'Sent'", "="},
         Wrong{"map_to_nothing", {"copy", "--map", "Sent=", "a", "b"}, "--map", ""},
         Wrong{"into", {"copy", "--into", "/a", "a", "b"}, "--into cannot be '/a'", ""}),

@@ -481,3 +481,40 @@ TEST(ImapClient, One_octet_at_a_time_gives_the_same_events) {
   EXPECT_EQ(dialogue(1), whole);
   EXPECT_EQ(dialogue(7), whole);
 }
+
+TEST(ImapClient, What_comes_behind_the_OK_to_COMPRESS_is_kept_apart) {  // RFC 4978
+  for (const std::string& behind :
+       {std::string(), std::string("\x07"), std::string("\r\n* 1 EXISTS\r\n\0x", 17), std::string(100'000, '\n')}) {
+    Wire wire;
+    wire.log_in();
+    EXPECT_EQ(wire.begin(Command("COMPRESS").raw(" DEFLATE").begins_compression()), "COMPRESS DEFLATE\r\n");
+    EXPECT_FALSE(wire.client.start(Command("NOOP"))) << "nothing may share the stream with it";
+    ASSERT_TRUE(wire.hear("* 3 EXISTS\r\n" + wire.tags[0] + " OK go\r\n" + behind));
+    EXPECT_EQ(wire.sink.events.back(), "1: done OK \"go\"");
+    EXPECT_FALSE(wire.client.start(Command("NOOP"))) << "not before the compression";
+    EXPECT_EQ(wire.client.take_behind(), behind);
+    EXPECT_EQ(wire.client.take_behind(), "");
+    EXPECT_EQ(wire.begin(Command("NOOP")), "NOOP\r\n");
+    ASSERT_TRUE(wire.hear("* 4 EXISTS\r\n" + wire.tags[1] + " OK x\r\n"));
+    EXPECT_EQ(wire.sink.events.back(), "2: done OK \"x\"");
+  }
+}
+
+TEST(ImapClient, Nothing_is_received_between_COMPRESS_and_the_compression) {
+  Wire wire;
+  wire.log_in();
+  (void)wire.begin(Command("COMPRESS").raw(" DEFLATE").begins_compression());
+  ASSERT_TRUE(wire.hear(wire.tags[0] + " OK go\r\n"));
+  const auto status = wire.hear("x");
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().kind, ErrorKind::bug);
+}
+
+TEST(ImapClient, A_refused_COMPRESS_changes_nothing) {
+  Wire wire;
+  wire.log_in();
+  (void)wire.begin(Command("COMPRESS").raw(" DEFLATE").begins_compression());
+  ASSERT_TRUE(wire.hear(wire.tags[0] + " NO not now\r\n* 1 EXISTS\r\n"));
+  EXPECT_EQ(wire.sink.events.back(), "0: exists 1");
+  EXPECT_EQ(wire.begin(Command("NOOP")), "NOOP\r\n");
+}
