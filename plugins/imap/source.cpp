@@ -6,6 +6,7 @@
 
 #include "base/checked.hpp"
 #include "base/strings.hpp"
+#include "plugins/imap/changes.hpp"
 #include "plugins/imap/fetch.hpp"
 #include "plugins/imap/folders.hpp"
 
@@ -65,19 +66,17 @@ class Listing {
   bool moved_ = false;
 };
 
-/// What is new since a state: everything from that UID on, if the counts tell that nothing has gone.
-struct Delta {
-  Uid from = 1;
-  std::uint64_t messages_before = 0;
-};
+Command list_from(Uid first) {
+  Command command("UID FETCH");
+  command.raw(" " + std::to_string(first) + ":*" + std::string(kListItems));
+  return command;
+}
 
-std::optional<Delta> delta_of(const std::string& since, const std::string& state) {
-  const auto before = parse_state(since), now = parse_state(state);
-  if (!before || !now) return std::nullopt;
-  const bool grew = before->uidvalidity == now->uidvalidity && before->uidnext <= now->uidnext &&
-                    before->messages <= now->messages && before->uidnext <= 0xFFFF'FFFFU;
-  if (!grew || now->messages - before->messages > now->uidnext - before->uidnext) return std::nullopt;
-  return Delta{static_cast<Uid>(before->uidnext), before->messages};
+/// The state to remember. A UIDNEXT below what is there would hide mail next time (bad-input 41); or a message came just
+/// now.
+std::string state_after(const Mailbox& mailbox, const Listing& listing) {
+  if (listing.highest() >= mailbox.uidnext.value_or(0)) return {};
+  return state_of(mailbox.uidvalidity, mailbox.uidnext, mailbox.exists, mailbox.highestmodseq);
 }
 
 bool lies_below(const mail::FolderPath& path, const mail::FolderPath& below) {
@@ -156,17 +155,46 @@ Status ImapSource::folders(const std::function<Status(store::FolderInfo)>& sink)
                     session_->place() + " has no folder " + visible(below_.text()), "`mailhaul ls` shows what it has");
 }
 
-Result<Mailbox> ImapSource::open(const store::FolderInfo& folder, std::vector<Command> then,
-                                 const UntaggedHandler& handler) {
+/// ENABLE QRESYNC, once and only when it is of use: from then on VANISHED comes where EXPUNGE came.
+Result<bool> ImapSource::can_tell_vanished() {
+  if (tells_vanished_) return *tells_vanished_;
+  tells_vanished_ = false;
+  // RFC 5161 3.1: not while a mailbox is open.
+  if (!session_->has("QRESYNC") || (opened_any_ && !session_->has("UNSELECT"))) return false;
   MH_CHECK(settle());
+  std::vector<Command> commands;
+  if (opened_any_) commands.emplace_back("UNSELECT");
+  commands.emplace_back("ENABLE");
+  commands.back().raw(" QRESYNC");
+  bool enabled = false;
+  MH_TRY(const auto responses, session_->run_all(std::move(commands), [&](Response response) -> Status {
+           const auto* told = std::get_if<EnabledResponse>(&response);
+           if (told == nullptr) return {};
+           enabled = enabled || std::any_of(told->words.begin(), told->words.end(), [](const std::string& word) {
+                       return equals_ignoring_case(word, "QRESYNC");
+                     });
+           return {};
+         }));
+  tells_vanished_ = enabled && responses.back().condition == Condition::ok;
+  return *tells_vanished_;
+}
+
+Result<Mailbox> ImapSource::open(const store::FolderInfo& folder, std::vector<Command> then,
+                                 const UntaggedHandler& handler, Changes* changes) {
+  MH_CHECK(settle());
+  opened_any_ = true;
   Mailbox mailbox;
   std::optional<Error> trouble;
   // They leave together; what comes of the others is believed only when EXAMINE has shown the right folder. The mailbox
   // stays as EXAMINE told it: what comes or goes meanwhile is for the next listing.
   std::vector<Call> calls;
-  calls.push_back({examine(folder.path.native, session_->has("CONDSTORE") || session_->has("QRESYNC")),
-                   [&](Response response) -> Status {
+  const bool has_modseq = session_->has("CONDSTORE") || session_->has("QRESYNC");
+  const bool asks_vanished = changes != nullptr && changes->asks_vanished();
+  Command command = examine(folder.path.native, has_modseq && !asks_vanished);
+  if (asks_vanished) command.raw(changes->parameters());
+  calls.push_back({std::move(command), [&](Response response) -> Status {
                      mailbox.take(response);
+                     if (changes != nullptr) changes->take(response);
                      return {};
                    }});
   const UntaggedHandler rest = [&](Response response) -> Status {
@@ -177,9 +205,12 @@ Result<Mailbox> ImapSource::open(const store::FolderInfo& folder, std::vector<Co
     if (auto status = handler(std::move(response)); !status.ok()) trouble = std::move(status).error();
     return {};
   };
-  for (auto& command : then) calls.push_back({std::move(command), rest});
+  for (auto& one : then) calls.push_back({std::move(one), rest});
   MH_TRY(const auto responses, session_->run_each(std::move(calls)));
-  if (responses.front().condition != Condition::ok) return not_opened(*session_, folder, responses.front());
+  if (responses.front().condition != Condition::ok) {
+    if (changes != nullptr) changes->refuse();
+    return not_opened(*session_, folder, responses.front());
+  }
   if (!same_epoch(*session_, folder, mailbox)) return other_mailbox(folder);
   if (trouble) return *trouble;
   for (const auto& response : responses) {
@@ -198,49 +229,77 @@ void ImapSource::note_limit(const store::FolderInfo& folder, std::uint64_t exist
                                         " messages, as many as this server shows at most: there may be more"});
 }
 
+/// What came and what has gone; nullopt where the counts do not prove it. `named`: what was passed on all the same.
+Result<std::optional<store::ListEnd>> ImapSource::list_changes(const store::FolderInfo& folder, Changes& changes,
+                                                               store::ItemSink& sink, UidSet& named) {
+  Listing listing(folder, sink, changes.from(), named);
+  std::vector<Command> commands;
+  // A set of messages in an empty mailbox is an error for some servers (quirk 66).
+  if (folder.messages != std::optional<std::uint64_t>(0)) commands.push_back(list_from(changes.from()));
+  const auto opened = open(
+      folder, std::move(commands), [&](Response response) { return listing.take(response); }, &changes);
+  named = listing.seen();
+  if (!opened.ok()) {
+    // A server that does not take the parameters of QRESYNC opens the folder without.
+    if (!changes.asks_vanished() || !changes.refused()) return opened.error();
+    tells_vanished_ = false;
+    return std::optional<store::ListEnd>();
+  }
+  const Mailbox& mailbox = *opened;
+  store::ListEnd end;
+  end.complete = false;
+  end.state = state_after(mailbox, listing);
+  const auto gone = changes.gone(mailbox, listing.count());
+  if (!gone) {
+    // Something went while it was listed: what is new is new, and the next listing tells the rest.
+    const bool went_meanwhile = listing.moved() && !changes.asks_vanished();
+    if (!went_meanwhile) return std::optional<store::ListEnd>();
+    end.state.clear();
+    return std::optional(end);
+  }
+  for (const UidSet::Range& range : gone->ranges()) {
+    for (std::uint64_t uid = range.first; uid <= range.last; ++uid) MH_CHECK(sink.on_gone(std::to_string(uid)));
+  }
+  note_limit(folder, mailbox.exists);
+  return std::optional(end);
+}
+
 Result<store::ListEnd> ImapSource::list(const store::FolderInfo& folder, std::optional<std::string> since,
                                         store::ItemSink& sink) {
-  auto delta = since ? delta_of(*since, folder.state) : std::nullopt;
   UidSet named;
+  if (auto changes = since ? Changes::between(*since, folder.state) : std::nullopt) {
+    if (changes->wants_vanished()) {
+      MH_TRY(const bool tells, can_tell_vanished());
+      if (tells) changes->ask_vanished();
+    }
+    if (changes->is_worth_trying()) {
+      MH_TRY(auto end, list_changes(folder, *changes, sink, named));
+      if (end) return std::move(*end);
+    }
+  }
   bool filled = false;  // STATUS told of an empty folder, and it is not any more
   for (;;) {
-    const Uid from = delta ? delta->from : 1;
-    Listing listing(folder, sink, from, named);
+    Listing listing(folder, sink, 1, named);
     std::vector<Command> commands;
     // 1:* in an empty mailbox is an error for some servers (quirk 66).
     const bool asks = folder.messages != std::optional<std::uint64_t>(0) || filled;
-    if (asks) {
-      commands.emplace_back("UID FETCH");
-      commands.back().raw(" " + std::to_string(from) + ":*" + std::string(kListItems));
-    }
+    if (asks) commands.push_back(list_from(1));
     MH_TRY(const Mailbox mailbox,
            open(folder, std::move(commands), [&](Response response) { return listing.take(response); }));
     filled = !asks && mailbox.exists != 0;
     if (filled) continue;
     store::ListEnd end;
-    end.complete = !delta.has_value();
-    end.state = state_of(mailbox.uidvalidity, mailbox.uidnext, mailbox.exists, mailbox.highestmodseq);
+    end.state = state_after(mailbox, listing);
     note_limit(folder, mailbox.exists);
-    // A UIDNEXT below what is there would hide mail next time (bad-input 41); or a message came just now.
-    if (listing.highest() >= mailbox.uidnext.value_or(0)) end.state.clear();
-    const std::uint64_t expected = (delta ? delta->messages_before : 0) + listing.count();
-    const bool grew = !delta && expected > mailbox.exists;  // some came while it was listed
-    if (expected == mailbox.exists || listing.moved() || grew) {
-      if (expected != mailbox.exists) end.state.clear();
-      return end;
-    }
-    if (delta) {
-      // Something has gone as well: a listing of all will tell what.
-      delta.reset();
-      named = listing.seen();  // of this listing, which ends here
-      continue;
-    }
+    if (listing.count() == mailbox.exists) return end;
+    end.state.clear();
+    // Some came while it was listed, or something went.
+    if (listing.moved() || listing.count() > mailbox.exists) return end;
     session_->services().events.note({store::Note::Weight::doubtful, folder.path.text(),
                                       "the server counts " + std::to_string(mailbox.exists) +
                                           " messages here, but lists " + std::to_string(listing.count())});
     // What was not listed is not gone.
     end.complete = false;
-    end.state.clear();
     return end;
   }
 }
@@ -271,6 +330,7 @@ Status ImapSource::describe(const store::FolderInfo& folder, std::span<const sto
 
 Status ImapSource::fetch(const store::NextBatch& next, store::FetchSink& sink) {
   MH_CHECK(settle());
+  opened_any_ = true;
   Fetcher fetcher(*session_, next, sink);
   session_->set_listener(&fetcher);
   auto status = fetcher.run();

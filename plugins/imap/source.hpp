@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "plugins/imap/changes.hpp"
 #include "plugins/imap/mailbox.hpp"
 #include "plugins/imap/session.hpp"
 #include "store/store.hpp"
@@ -34,13 +35,20 @@ class ImapSource final : public store::Source {
   /// Lets the answers of an operation that was broken off pass by.
   Status settle();
   /// EXAMINE and what follows, in one round trip; checks that the folder is the one that was listed.
-  Result<Mailbox> open(const store::FolderInfo& folder, std::vector<Command> then, const UntaggedHandler& handler);
+  /// With `changes` also as far as they ask.
+  Result<Mailbox> open(const store::FolderInfo& folder, std::vector<Command> then, const UntaggedHandler& handler,
+                       Changes* changes = nullptr);
+  Result<std::optional<store::ListEnd>> list_changes(const store::FolderInfo& folder, Changes& changes,
+                                                     store::ItemSink& sink, UidSet& named);
+  Result<bool> can_tell_vanished();
 
   void note_limit(const store::FolderInfo& folder, std::uint64_t exists);
 
   std::unique_ptr<Session> session_;
   const mail::FolderPath below_;
   const store::Caps caps_;
+  std::optional<bool> tells_vanished_;  ///< QRESYNC is on, or is not to be had; nullopt: not asked for yet
+  bool opened_any_ = false;             ///< a folder, in this session
 };
 
 /// "7" for UID 7, and back; nullopt for what no listing of ours gave out.

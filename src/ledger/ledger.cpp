@@ -400,6 +400,14 @@ Status Ledger::unlocate_unlisted(RowId target_folder) {
   return db_->exec("DELETE FROM temp.listed");
 }
 
+Status Ledger::unlocate(RowId target_folder, std::string_view key) {
+  // As unlocate_unlisted() has it.
+  MH_TRY(files::Stmt erase, db_->prepare("DELETE FROM content WHERE folder=?1 AND key=?2 AND ours=0"));
+  MH_CHECK(erase.bind(1, target_folder).bind(2, key).run());
+  MH_TRY(files::Stmt update, db_->prepare("UPDATE content SET key=NULL WHERE folder=?1 AND key=?2"));
+  return update.bind(1, target_folder).bind(2, key).run();
+}
+
 Status Ledger::add_intent(const Intent& intent) {
   MH_TRY(files::Stmt insert, db_->prepare("INSERT INTO intent(counter, instance, source_folder, key, target_folder, nid, eid, "
                                           "mail_key, crlf_size) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"));

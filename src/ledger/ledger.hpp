@@ -134,6 +134,7 @@ class Ledger {
   [[nodiscard]] Status locate_content(RowId content, std::string_view key);
   /// Target bookkeeping, like begin_listing: contents whose key was not noted are no longer located.
   [[nodiscard]] Status unlocate_unlisted(RowId target_folder);
+  [[nodiscard]] Status unlocate(RowId target_folder, std::string_view key);  ///< named gone by a delta
 
   [[nodiscard]] Status add_intent(const Intent& intent);
   [[nodiscard]] Status drop_intent(std::uint64_t instance, std::uint64_t counter);

@@ -51,7 +51,10 @@ Status TargetIndex::refresh(const mail::FolderPath& path) {
     MH_TRY(const bool has_key, ledger_.has_mail_key(content->id));
     return !has_key;
   };
-  sinks.gone = [](const store::Key&) { return Status(); };
+  sinks.gone = [&](const store::Key& key) -> Status {
+    MH_CHECK(ledger_.begin());  // joins what follows the listing
+    return ledger_.unlocate(known.id, key);
+  };
   unread_ = 0;
   sinks.bad = [this](const store::Key&, const Error&) {
     ++unread_;

@@ -58,7 +58,7 @@ store::FolderInfo declared(const DeclaredFolder& from) {
       mail::FolderPath(mail::FolderPath::from_text(from.path).value_or(mail::FolderPath()).components, from.native);
   info.epoch = from.uidvalidity;
   info.messages = parse_uint(from.messages);
-  info.state = "1 " + from.uidvalidity + " " + from.uidnext + " " + from.messages + " -";
+  info.state = "1 " + from.uidvalidity + " " + from.uidnext + " " + from.messages + " " + from.modseq;
   return info;
 }
 

@@ -239,7 +239,12 @@ class Reader {
     if (key == "folder") {
       auto words = words_of(value);
       if (words.size() < 4) return flaw("folder: wants a name, UIDVALIDITY, UIDNEXT and a count");
-      script_.folders.push_back({words[0], words.size() > 4 ? words[4] : words[0], words[1], words[2], words[3]});
+      std::string modseq = "-";
+      if (words.back().starts_with("modseq=")) {
+        modseq = words.back().substr(7);
+        words.pop_back();
+      }
+      script_.folders.push_back({words[0], words.size() > 4 ? words[4] : words[0], words[1], words[2], words[3], modseq});
       return {};
     }
     if (key == "do") {

@@ -58,6 +58,7 @@ struct Operation {
 struct DeclaredFolder {
   std::string path, native;
   std::string uidvalidity, uidnext, messages;
+  std::string modseq = "-";
 };
 
 struct Script {

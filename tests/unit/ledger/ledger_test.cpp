@@ -138,6 +138,24 @@ TEST_F(LedgerTest, A_foreign_message_that_vanished_can_no_longer_be_adopted_but_
   EXPECT_TRUE(kept[0].key.empty());
 }
 
+TEST_F(LedgerTest, What_a_delta_names_gone_at_the_target_is_treated_alike) {
+  auto ledger = open();
+  ASSERT_TRUE(ledger->begin().ok());
+  const auto source = ledger->source_folder("INBOX", "1").value();
+  const auto target = ledger->target_folder("INBOX").value();
+  const auto other = ledger->target_folder("Other").value();
+  ASSERT_TRUE(ledger->add_content(target.id, "7", digest("f"), digest("f"), std::nullopt).ok());
+  ASSERT_TRUE(ledger->add_content(other.id, "7", digest("x"), digest("x"), std::nullopt).ok());
+  const auto ours = ledger->add_content(target.id, "8", digest("o"), digest("o"), std::nullopt).value();
+  ASSERT_TRUE(ledger->record_item(source.id, "k", Done::copied, ours).ok());
+  for (const char* key : {"7", "8", "9"}) ASSERT_TRUE(ledger->unlocate(target.id, key).ok());
+  EXPECT_TRUE(ledger->contents_by_eid(target.id, digest("f")).value().empty());
+  const auto kept = ledger->contents_by_eid(target.id, digest("o")).value();
+  ASSERT_EQ(kept.size(), 1U);
+  EXPECT_TRUE(kept[0].key.empty());
+  EXPECT_EQ(ledger->contents_by_eid(other.id, digest("x")).value().at(0).key, "7");
+}
+
 TEST_F(LedgerTest, A_ledger_of_another_pair_is_refused) {
   open().reset();
   const auto other = Ledger::open(*fs_, path_, Ledger::Mode::read_write, "from", "elsewhere", 1, 1000);
