@@ -77,7 +77,7 @@ run() {
 }
 
 packages=(g++ cmake ninja-build pkg-config libpoco-dev libsqlite3-dev libcxxopts-dev libssl-dev zlib1g-dev libxxhash-dev
-          libgtest-dev python3 strace openssl dovecot-imapd dovecot-pop3d dovecot-lmtpd)
+          libgtest-dev python3 strace valgrind openssl dovecot-imapd dovecot-pop3d dovecot-lmtpd)
 [[ $matrix == no ]] || packages+=(clang libclang-rt-14-dev)
 install_missing "${packages[@]}"
 
