@@ -5,6 +5,7 @@
 #   tests/bench/run.sh --quick         little mail, two rounds, none of the slow peers; some minutes
 #   tests/bench/run.sh --rounds N      how often each program runs (5)
 #   tests/bench/run.sh --rtt MS        the round trip of the distant server (100)
+#   tests/bench/run.sh --micro         the hot loops alone by Google Benchmark (libbenchmark-dev), in a minute
 #   tests/bench/run.sh --out DIR       where the JSON of each part goes (build/bench)
 #   tests/bench/run.sh --install       first installs the peers from Debian, with root or sudo
 #
@@ -14,13 +15,14 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-quick=no rounds=5 rtt=100 out=build/bench install=no
+quick=no rounds=5 rtt=100 out=build/bench install=no micro=no
 usage() { sed -n '2,14p' "$0" | sed 's/^# \{0,1\}//'; }
 while (($# > 0)); do
   case $1 in
     --quick) quick=yes rounds=2 ;;
     --rounds) rounds=$2; shift ;;
     --rtt) rtt=$2; shift ;;
+    --micro) micro=yes ;;
     --out) out=$2; shift ;;
     --install) install=yes ;;
     -h | --help) usage; exit 0 ;;
@@ -33,7 +35,16 @@ if [[ $install == yes ]]; then
   sudo=()
   ((EUID == 0)) || sudo=(sudo)
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-    dovecot-imapd dovecot-pop3d dovecot-lmtpd openssl gcc isync mpop getmail6 fetchmail mb2md procmail
+    dovecot-imapd dovecot-pop3d dovecot-lmtpd openssl gcc isync mpop getmail6 fetchmail mb2md procmail libbenchmark-dev
+fi
+mkdir -p "$out"
+if [[ $micro == yes ]]; then
+  mkdir -p build/release-tests
+  cmake --preset release -B build/release-tests -DMAILHAUL_TESTS=ON >build/release-tests/configure.log
+  cmake --build build/release-tests --target micro
+  build/release-tests/tests/micro --benchmark_repetitions=5 --benchmark_report_aggregates_only=true \
+    --benchmark_out="$out/micro.json" --benchmark_out_format=json >&2
+  exec python3 tests/bench/table.py "$out/micro.json"
 fi
 if [[ -z ${MH_BINARY:-} ]]; then
   mkdir -p build
@@ -41,7 +52,6 @@ if [[ -z ${MH_BINARY:-} ]]; then
   cmake --build --preset release --target mailhaul
   export MH_BINARY=$PWD/build/release/mailhaul
 fi
-mkdir -p "$out"
 failed=()
 
 # part NAME PROGRAM ARGS: its JSON in $out/NAME.json.

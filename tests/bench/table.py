@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One table (Markdown) of what the benchmarks of this folder printed as JSON: table.py FILE.json…"""
+"""Tables (Markdown) of what the benchmarks of this folder printed as JSON, one a kind: table.py FILE.json…"""
 
 import json
 import os
@@ -21,12 +21,10 @@ def rows_of(result):
                 yield job, name, wall["median"], wall["min"], wall["max"]
 
 
-def main():
+def show_beside(results):
     print("| work | messages | MB | RTT | program | seconds: median (range) | beside mailhaul |")
     print("|---|---|---|---|---|---|---|")
-    for path in sys.argv[1:]:
-        with open(path, encoding="utf-8") as file:
-            result = json.load(file)
+    for path, result in results:
         rows = list(rows_of(result))
         if not rows:
             sys.exit("%s: nothing was measured" % os.path.basename(path))
@@ -37,6 +35,31 @@ def main():
             print("| %s | %s | %.0f | %s ms | %s | %.2f (%.2f to %.2f) | %s |" % (
                 job.replace("-", " to "), format(result["messages"], ","), result["octets"] / 1e6,
                 "%g" % result.get("rtt_ms", 0), name.replace("_", " "), median, least, most, beside))
+
+
+def show_micro(results):
+    print("| loop | ns of processor time a unit, median | unit |")
+    print("|---|---|---|")
+    for _, result in results:
+        for one in result["benchmarks"]:
+            if one.get("aggregate_name", "median") == "median":
+                print("| %s | %.3g | %s |" % (one["run_name"], 1e9 / one["items_per_second"], one["label"]))
+
+
+def kind_of(result):
+    return "micro" if "benchmarks" in result else "beside"
+
+
+def main():
+    kinds = {}
+    for path in sys.argv[1:]:
+        with open(path, encoding="utf-8") as file:
+            result = json.load(file)
+        kinds.setdefault(kind_of(result), []).append((path, result))
+    for number, (kind, results) in enumerate(kinds.items()):
+        if number:
+            print()
+        {"beside": show_beside, "micro": show_micro}[kind](results)
 
 
 if __name__ == "__main__":
