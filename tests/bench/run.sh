@@ -6,6 +6,8 @@
 #   tests/bench/run.sh --rounds N      how often each program runs (5)
 #   tests/bench/run.sh --rtt MS        the round trip of the distant server (100)
 #   tests/bench/run.sh --micro         the hot loops alone by Google Benchmark (libbenchmark-dev), in a minute
+#   tests/bench/run.sh --scale         a million messages, one of 2 GiB, 1,000 distant folders, CPU seconds a GiB; hours,
+#                                      and 20 GB of disk
 #   tests/bench/run.sh --out DIR       where the JSON of each part goes (build/bench)
 #   tests/bench/run.sh --install       first installs the peers from Debian, with root or sudo
 #
@@ -15,14 +17,15 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-quick=no rounds=5 rtt=100 out=build/bench install=no micro=no
-usage() { sed -n '2,14p' "$0" | sed 's/^# \{0,1\}//'; }
+quick=no rounds=5 rtt=100 out=build/bench install=no micro=no scale=no
+usage() { sed -n '2,16p' "$0" | sed 's/^# \{0,1\}//'; }
 while (($# > 0)); do
   case $1 in
     --quick) quick=yes rounds=2 ;;
     --rounds) rounds=$2; shift ;;
     --rtt) rtt=$2; shift ;;
     --micro) micro=yes ;;
+    --scale) scale=yes ;;
     --out) out=$2; shift ;;
     --install) install=yes ;;
     -h | --help) usage; exit 0 ;;
@@ -67,7 +70,12 @@ part() {
   fi
 }
 
-if [[ $quick == yes ]]; then
+if [[ $scale == yes ]]; then
+  part scale-millions scale --millions 1000000
+  part scale-huge scale --huge 2047
+  part scale-folders scale --folders 1000 --rtt "$rtt"
+  part scale-cpu scale --cpu 1024
+elif [[ $quick == yes ]]; then
   part mbox stores --messages 500 --big 0
   part pop3 pop3 --messages 500 --without getmail,fetchmail
   part imap imap --messages 500
@@ -81,5 +89,7 @@ else
   part imap-small imap --corpus T --jobs imap-imap
   part imap-distant imap --corpus L --rtt "$rtt" --jobs imap-imap,imap-maildir
 fi
-python3 tests/bench/table.py "$out"/*.json
+tables=("$out"/*.json)
+[[ $scale == no ]] || tables=("$out"/scale-*.json)
+python3 tests/bench/table.py "${tables[@]}"
 ((${#failed[@]} == 0)) || { echo "these parts failed: ${failed[*]}" >&2; exit 1; }

@@ -128,8 +128,8 @@ def untab(octets):
     return re.sub("\1([01trn])", lambda match: TAB_ESCAPES[match.group(1)], octets.decode("utf-8"))
 
 
-def doveadm_fetch(conf, user, form, fields):
-    command = ["doveadm", "-c", conf, "-f", form, "fetch"] + (["-u", user] if user else []) + [" ".join(fields), "all"]
+def doveadm_fetch(conf, user, form, fields, query=("all",)):
+    command = ["doveadm", "-c", conf, "-f", form, "fetch"] + (["-u", user] if user else []) + [" ".join(fields), *query]
     environment = {"PATH": os.environ["PATH"], "HOME": os.path.join(os.path.dirname(conf), "home"), "USER": "test"}
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=environment, cwd="/")
     if done.returncode != 0:
@@ -137,13 +137,13 @@ def doveadm_fetch(conf, user, form, fields):
     return done.stdout
 
 
-def read_doveadm(conf, user=None, separator="/"):
-    """All messages by `doveadm fetch`: octets as they lie in the store."""
+def read_doveadm(conf, user=None, separator="/", query=("all",)):
+    """Messages by `doveadm fetch`: octets as they lie in the store. `query`: which ones, in words of doveadm-search-query."""
     facts = ["mailbox", "uid", "mailbox-guid", "flags", "date.received.unixtime"]
-    lines = doveadm_fetch(conf, user, "tab", facts).split(b"\n")[1:-1]
+    lines = doveadm_fetch(conf, user, "tab", facts, query).split(b"\n")[1:-1]
     rows = [[untab(field) for field in line.split(b"\t")] for line in lines]
     # A text is printed as it is, without its size: it ends where the next one's facts begin.
-    text = doveadm_fetch(conf, user, "pager", ["mailbox-guid", "uid", "text"])
+    text = doveadm_fetch(conf, user, "pager", ["mailbox-guid", "uid", "text"], query)
     heads = [("mailbox-guid: %s\nuid: %s\ntext:\n" % (row[2], row[1])).encode() for row in rows]
     records, at = [], 0
     for row, head, following in zip(rows, heads, heads[1:] + [None]):

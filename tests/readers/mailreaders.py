@@ -67,6 +67,24 @@ def identities(octets):
     return of_all, hashlib.sha256(b"".join(kept) + rest).hexdigest()
 
 
+def eid_of_lines(lines):
+    """EID of a message that is too large to hold, from its lines with their ends. It must have a body."""
+    digest, in_header, kept, ends = hashlib.sha256(), True, True, 0
+    for number, line in enumerate(lines):
+        text = line[:-2] if line.endswith(b"\r\n") else line[:-1] if line.endswith(b"\n") else line
+        in_header = in_header and text != b""
+        if in_header and (number == 0 or text[:1] not in (b" ", b"\t")):
+            kept = field_name(text) not in HOUSEKEEPING
+        if in_header and not kept:
+            continue
+        if text:
+            digest.update(b"\r\n" * ends + text)
+            ends = 0
+        ends += 1
+    digest.update(b"\r\n")
+    return digest.hexdigest()
+
+
 def header_fields(text):
     """(fields with their continuation lines, the rest from the first empty line on) of a canonical text."""
     fields, at = [], 0

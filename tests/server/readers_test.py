@@ -1,5 +1,6 @@
 """The means of these tests must be right themselves: readers of accounts by known answers, and each against the other."""
 
+import io
 import unittest
 
 import accountreaders
@@ -26,6 +27,11 @@ class KnownAnswers(unittest.TestCase):
     def test_flags(self):
         self.assertEqual(accountreaders.meta_of(["\\SEEN", "\\Recent", "$Forwarded", "\\Odd", "Work"]),
                          ({"seen"}, {"$Forwarded", "Work"}))
+
+    def test_one_identity_of_the_whole_and_of_its_lines(self):
+        for text in (b"A: b\n\nbody\n", b"Status: RO\n folded\nA: b\r\n\r\n\n\nbody\n\n\nno end", b"A: b\nX-UID: 3\n\nStatus: O\nx\n\n\n",
+                     b" a\n\tb\n\nc \r\r\n.\n"):
+            self.assertEqual(mailreaders.eid_of_lines(io.BytesIO(text)), mailreaders.eid(text), text)
 
     def test_lists_of_every_spelling(self):
         lines = [b'* LIST (\\HasNoChildren) "/" INBOX\r\n', b'* LIST () "/" "a \\"b\\" \\\\c"\r\n', b'* LIST () "\\\\" {3}\r\nx y\r\n',
