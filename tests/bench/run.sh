@@ -74,7 +74,7 @@ if [[ $scale == yes ]]; then
   part scale-millions scale --millions 1000000
   part scale-huge scale --huge 2047
   part scale-folders scale --folders 1000 --rtt "$rtt"
-  part scale-cpu scale --cpu 1024
+  part scale-cpu scale --cpu 256
 elif [[ $quick == yes ]]; then
   part mbox stores --messages 500 --big 0
   part pop3 pop3 --messages 500 --without getmail,fetchmail
