@@ -5,7 +5,8 @@
         [--millions N] [--huge MIB] [--folders N [--each N] [--rtt MS]] [--cpu MIB [--messages N] [--rounds N]] [--scratch DIR]
 
 --millions  N messages of 2 KiB from an mbox into a Maildir and into an account (sdbox), beside N/100 of them in the same
-            run: time a message, peak memory, octets of the ledger; and the runs after it, which find nothing to do.
+            run: time a message, peak memory, octets of the ledger; and the runs after it, which find nothing to do. `limit`
+            is what the server itself takes for them: MULTIAPPEND, 50 at a time, from a file.
 --huge      one message of so many MiB from an account into a Maildir, from an mbox into an account, from a POP3 mailbox
             into an mbox: peak memory and exit code. A run that fails is a result, with what it said.
 --folders   N folders of --each messages from account to account over a distant line: round trips a folder, which are
@@ -38,6 +39,7 @@ import accountreaders  # noqa: E402
 import certificates  # noqa: E402
 import imap  # noqa: E402
 import mailreaders  # noqa: E402
+import pop3  # noqa: E402
 import proxy  # noqa: E402
 import servers  # noqa: E402
 
@@ -217,7 +219,7 @@ class Scale:
 
     def millions(self, count):
         result = {"messages": count, "message_octets": SMALL}
-        server = self.server("many", ["few", "many"], storage="sdbox")
+        server = self.server("many", ["few", "many", "limit-few", "limit-many"], storage="sdbox")
         for kind in ("maildir", "imap"):
             row = {}
             for size, number in (("few", max(1, count // 100)), ("many", count)):
@@ -230,11 +232,21 @@ class Scale:
                        "mbox to %s, %d messages" % (kind, number))
                 again = self.copy("mbox:" + self.path("INBOX"), target, state)
                 row[size] = {"messages": number, "octets": octets, "first": first, "again": again, **ledger_of(state, number)}
+                if kind == "imap":
+                    row[size]["limit"] = self.limit(server, "limit-" + size, small_messages(number))
             for what in ("wall", "cpu"):
                 few, many = (row[size]["first"][what] / row[size]["messages"] for size in ("few", "many"))
                 row["growth_" + what] = many / few
             result["mbox-" + kind] = row
         return result
+
+    def limit(self, server, user, messages):
+        with open(self.path("texts"), "wb") as texts, open(self.path("sizes"), "w", encoding="ascii") as sizes:
+            for text in messages:
+                text = text.replace(b"\n", b"\r\n")
+                texts.write(text)
+                sizes.write("%d\n" % len(text))
+        return imap.run([sys.executable, "-S", "-E", "-c", pop3.RAW_APPEND, str(server.port), user, self.path("sizes"), self.path("texts")])
 
     # --huge
 
@@ -393,6 +405,8 @@ def main():
              "cpu": (chosen.cpu, chosen.messages, chosen.rounds)}
     if not any(arguments[0] for arguments in parts.values()):
         options.error("nothing to do: --millions, --huge, --folders or --cpu")
+    if not os.access(imap.BINARY, os.X_OK):
+        options.error("no program at %s: set MH_BINARY" % imap.BINARY)
     result = {}
     for name, arguments in parts.items():
         if not arguments[0]:

@@ -59,14 +59,15 @@ def jobs_of(measured):
 
 
 def show_millions(measured):
-    print("| work | messages | seconds | messages a second | a message, beside the fewer | MiB at most | ledger: octets a message, of"
-          " these keys | again: seconds | again: MiB |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| work | messages | seconds | limit: seconds | messages a second | a message, beside the fewer | MiB at most |"
+          " ledger: octets a message, of these keys | again: seconds | again: MiB |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for job, row in jobs_of(measured):
         for size in ("few", "many"):
             one = row[size]
-            print("| %s | %s | %.2f | %.0f | %s | %.0f | %.0f, %.0f | %.2f | %.0f |" % (
-                job, format(one["messages"], ","), one["first"]["wall"], one["messages"] / one["first"]["wall"],
+            print("| %s | %s | %.2f | %s | %.0f | %s | %.0f | %.0f, %.0f | %.2f | %.0f |" % (
+                job, format(one["messages"], ","), one["first"]["wall"], "%.2f" % one["limit"]["wall"] if "limit" in one else "",
+                one["messages"] / one["first"]["wall"],
                 "%.2f (CPU %.2f)" % (row["growth_wall"], row["growth_cpu"]) if size == "many" else "", one["first"]["rss_mib"],
                 one["ledger_octets_a_message"], one["key_octets_a_message"], one["again"]["wall"], one["again"]["rss_mib"]))
 
