@@ -112,9 +112,9 @@ class Kill(ServerTest):
         for trial in range(max(3, KILLS // 3)):
             account = self.fresh("target")
             faults = []
-            for _ in range(2):
+            for _ in range(3):  # the session that reads the target, and the two that share the writing
                 kind = rng.choice(["to_server", "to_client", "late", "late"])
-                point = rng.randrange(300, octets // 2)
+                point = rng.randrange(300, octets // 4)
                 faults.append({"to_server": proxy.Fault(cut_to_server=point),
                                "to_client": proxy.Fault(cut_to_client=rng.randrange(200, 20_000)),
                                "late": proxy.Fault(late_after=point, late_seconds=rng.uniform(0, LATEST - 0.2))}[kind])
