@@ -57,6 +57,7 @@ Status Session::connect(const store::Location& location) {
   destination.port = location.port.value_or(tls ? kTlsPort : kPort);
   destination.family = access_.family;
   destination.timeout = access_.timeout;
+  destination.cancel = &services_.cancel;
   destination.tunnel = query_of(location, "tunnel");
   place_ = destination.tunnel.empty() ? location.host + ":" + std::to_string(destination.port) : "the tunnel's server";
   if (tls && destination.tunnel.empty())

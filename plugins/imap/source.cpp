@@ -79,6 +79,12 @@ std::string state_after(const Mailbox& mailbox, const Listing& listing) {
   return state_of(mailbox.uidvalidity, mailbox.uidnext, mailbox.exists, mailbox.highestmodseq);
 }
 
+/// From which UID on there is something to list; nullopt: 1:* in an empty mailbox is an error for some servers (quirk 66).
+std::optional<Uid> first_of(const store::FolderInfo& folder, const Changes* changes) {
+  if (folder.messages == std::optional<std::uint64_t>(0)) return std::nullopt;
+  return changes != nullptr ? changes->from() : Uid{1};
+}
+
 bool lies_below(const mail::FolderPath& path, const mail::FolderPath& below) {
   return below.components.empty() || path.starts_with(below);
 }
@@ -135,6 +141,7 @@ Error other_mailbox(const store::FolderInfo& folder) {
 }
 
 Status ImapSource::settle() {
+  ahead_.forget();
   session_->set_listener(nullptr);
   return session_->finish();
 }
@@ -179,24 +186,31 @@ Result<bool> ImapSource::can_tell_vanished() {
   return *tells_vanished_;
 }
 
-Result<Mailbox> ImapSource::open(const store::FolderInfo& folder, std::vector<Command> then,
-                                 const UntaggedHandler& handler, Changes* changes) {
-  MH_CHECK(settle());
+/// EXAMINE, and the list of messages from that UID on; nullopt: there are none to be listed.
+std::vector<Command> ImapSource::opening(const store::FolderInfo& folder, const Changes* changes,
+                                         std::optional<Uid> from) const {
+  const bool asks_vanished = changes != nullptr && changes->asks_vanished();
+  const bool has_modseq = session_->has("CONDSTORE") || session_->has("QRESYNC");
+  std::vector<Command> commands;
+  commands.push_back(examine(folder.path.native, has_modseq && !asks_vanished));
+  if (asks_vanished) commands.back().raw(changes->parameters());
+  if (from) commands.push_back(list_from(*from));
+  return commands;
+}
+
+Result<Mailbox> ImapSource::open(const store::FolderInfo& folder, std::vector<Command> commands,
+                                 const UntaggedHandler& handler, For use, Changes* changes) {
+  if (use != For::listing) MH_CHECK(settle());
   opened_any_ = true;
   Mailbox mailbox;
   std::optional<Error> trouble;
   // They leave together; what comes of the others is believed only when EXAMINE has shown the right folder. The mailbox
   // stays as EXAMINE told it: what comes or goes meanwhile is for the next listing.
-  std::vector<Call> calls;
-  const bool has_modseq = session_->has("CONDSTORE") || session_->has("QRESYNC");
-  const bool asks_vanished = changes != nullptr && changes->asks_vanished();
-  Command command = examine(folder.path.native, has_modseq && !asks_vanished);
-  if (asks_vanished) command.raw(changes->parameters());
-  calls.push_back({std::move(command), [&](Response response) -> Status {
-                     mailbox.take(response);
-                     if (changes != nullptr) changes->take(response);
-                     return {};
-                   }});
+  const UntaggedHandler first = [&](Response response) -> Status {
+    mailbox.take(response);
+    if (changes != nullptr) changes->take(response);
+    return {};
+  };
   const UntaggedHandler rest = [&](Response response) -> Status {
     if (trouble) return {};
     if (!same_epoch(*session_, folder, mailbox)) trouble = other_mailbox(folder);
@@ -205,8 +219,10 @@ Result<Mailbox> ImapSource::open(const store::FolderInfo& folder, std::vector<Co
     if (auto status = handler(std::move(response)); !status.ok()) trouble = std::move(status).error();
     return {};
   };
-  for (auto& one : then) calls.push_back({std::move(one), rest});
-  MH_TRY(const auto responses, session_->run_each(std::move(calls)));
+  std::vector<Call> calls;
+  for (auto& command : commands) calls.push_back({std::move(command), calls.empty() ? first : rest});
+  MH_TRY(const auto responses,
+         use == For::listing ? ahead_.run(folder, std::move(calls)) : session_->run_each(std::move(calls)));
   if (responses.front().condition != Condition::ok) {
     if (changes != nullptr) changes->refuse();
     return not_opened(*session_, folder, responses.front());
@@ -233,11 +249,9 @@ void ImapSource::note_limit(const store::FolderInfo& folder, std::uint64_t exist
 Result<std::optional<store::ListEnd>> ImapSource::list_changes(const store::FolderInfo& folder, Changes& changes,
                                                                store::ItemSink& sink, UidSet& named) {
   Listing listing(folder, sink, changes.from(), named);
-  std::vector<Command> commands;
-  // A set of messages in an empty mailbox is an error for some servers (quirk 66).
-  if (folder.messages != std::optional<std::uint64_t>(0)) commands.push_back(list_from(changes.from()));
   const auto opened = open(
-      folder, std::move(commands), [&](Response response) { return listing.take(response); }, &changes);
+      folder, opening(folder, &changes, first_of(folder, &changes)),
+      [&](Response response) { return listing.take(response); }, For::listing, &changes);
   named = listing.seen();
   if (!opened.ok()) {
     // A server that does not take the parameters of QRESYNC opens the folder without.
@@ -267,25 +281,19 @@ Result<std::optional<store::ListEnd>> ImapSource::list_changes(const store::Fold
 Result<store::ListEnd> ImapSource::list(const store::FolderInfo& folder, std::optional<std::string> since,
                                         store::ItemSink& sink) {
   UidSet named;
-  if (auto changes = since ? Changes::between(*since, folder.state) : std::nullopt) {
-    if (changes->wants_vanished()) {
-      MH_TRY(const bool tells, can_tell_vanished());
-      if (tells) changes->ask_vanished();
-    }
-    if (changes->is_worth_trying()) {
-      MH_TRY(auto end, list_changes(folder, *changes, sink, named));
-      if (end) return std::move(*end);
-    }
+  MH_TRY(auto changes, changes_of(folder, since));
+  if (changes) {
+    MH_TRY(auto end, list_changes(folder, *changes, sink, named));
+    if (end) return std::move(*end);
   }
   bool filled = false;  // STATUS told of an empty folder, and it is not any more
   for (;;) {
     Listing listing(folder, sink, 1, named);
-    std::vector<Command> commands;
-    // 1:* in an empty mailbox is an error for some servers (quirk 66).
-    const bool asks = folder.messages != std::optional<std::uint64_t>(0) || filled;
-    if (asks) commands.push_back(list_from(1));
+    const auto from = filled ? std::optional<Uid>(1) : first_of(folder, nullptr);
+    const bool asks = from.has_value();
     MH_TRY(const Mailbox mailbox,
-           open(folder, std::move(commands), [&](Response response) { return listing.take(response); }));
+           open(folder, opening(folder, nullptr, from), [&](Response response) { return listing.take(response); },
+                For::listing));
     filled = !asks && mailbox.exists != 0;
     if (filled) continue;
     store::ListEnd end;
@@ -304,13 +312,36 @@ Result<store::ListEnd> ImapSource::list(const store::FolderInfo& folder, std::op
   }
 }
 
+Result<std::optional<Changes>> ImapSource::changes_of(const store::FolderInfo& folder,
+                                                      const std::optional<std::string>& since) {
+  auto changes = since ? Changes::between(*since, folder.state) : std::nullopt;
+  if (changes && changes->wants_vanished()) {
+    MH_TRY(const bool tells, can_tell_vanished());
+    if (tells) changes->ask_vanished();
+  }
+  if (changes && !changes->is_worth_trying()) changes.reset();
+  return changes;
+}
+
+Status ImapSource::expect_listings(std::vector<store::ListingWish> wishes) {
+  MH_CHECK(settle());
+  std::vector<Ahead::Planned> planned;
+  for (const auto& wish : wishes) {
+    MH_TRY(const auto changes, changes_of(*wish.folder, wish.since));
+    const Changes* const asked = changes ? &*changes : nullptr;
+    planned.push_back({wish.folder, opening(*wish.folder, asked, first_of(*wish.folder, asked))});
+  }
+  ahead_.plan(std::move(planned));
+  return {};
+}
+
 Status ImapSource::describe(const store::FolderInfo& folder, std::span<const store::Key> keys, store::ItemSink& sink) {
   UidSet wanted;
   for (const auto& key : keys) {
     if (const auto uid = uid_of(key)) wanted.add(*uid);
   }
   std::map<store::Key, store::Item> found;
-  std::vector<Command> commands;
+  std::vector<Command> commands = opening(folder, nullptr, std::nullopt);
   for (const auto& part : wanted.split(session_->quirks().command_octets - 100)) {
     commands.emplace_back("UID FETCH");
     commands.back().uids(part).raw(std::string(kListItems));
@@ -320,7 +351,7 @@ Status ImapSource::describe(const store::FolderInfo& folder, std::span<const sto
            if (fetched != nullptr && fetched->uid && wanted.contains(*fetched->uid))
              found[std::to_string(*fetched->uid)] = item_of(*fetched);
            return {};
-         }));
+         }, For::other));
   for (const auto& key : keys) {
     const auto item = found.find(key);
     MH_CHECK(item == found.end() ? sink.on_gone(key) : sink.on_item(item->second));
@@ -339,7 +370,7 @@ Status ImapSource::fetch(const store::NextBatch& next, store::FetchSink& sink) {
 }
 
 Status ImapSource::pump(std::chrono::milliseconds) {
-  session_->set_listener(nullptr);
+  if (!ahead_.has_begun()) session_->set_listener(nullptr);
   return session_->keep_alive();
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "plugins/imap/ahead.hpp"
 #include "plugins/imap/changes.hpp"
 #include "plugins/imap/mailbox.hpp"
 #include "plugins/imap/session.hpp"
@@ -21,12 +22,13 @@ class ImapSource final : public store::Source {
  public:
   /// `below`: only this folder and what lies below it is listed; an empty path is the whole account.
   ImapSource(std::unique_ptr<Session> session, mail::FolderPath below)
-      : session_(std::move(session)), below_(std::move(below)), caps_(account_caps(*session_)) {}
+      : session_(std::move(session)), below_(std::move(below)), caps_(account_caps(*session_)), ahead_(*session_) {}
 
   [[nodiscard]] const store::Caps& caps() const override { return caps_; }
   Status folders(const std::function<Status(store::FolderInfo)>& sink) override;
   Result<store::ListEnd> list(const store::FolderInfo& folder, std::optional<std::string> since,
                               store::ItemSink& sink) override;
+  Status expect_listings(std::vector<store::ListingWish> wishes) override;
   Status describe(const store::FolderInfo& folder, std::span<const store::Key> keys, store::ItemSink& sink) override;
   Status fetch(const store::NextBatch& next, store::FetchSink& sink) override;
   Status pump(std::chrono::milliseconds until) override;
@@ -34,10 +36,15 @@ class ImapSource final : public store::Source {
  private:
   /// Lets the answers of an operation that was broken off pass by.
   Status settle();
-  /// EXAMINE and what follows, in one round trip; checks that the folder is the one that was listed.
-  /// With `changes` also as far as they ask.
-  Result<Mailbox> open(const store::FolderInfo& folder, std::vector<Command> then, const UntaggedHandler& handler,
-                       Changes* changes = nullptr);
+  /// EXAMINE and what follows, in one round trip, which a listing may have begun before; checks that the folder is the
+  /// one that was listed. With `changes` also as far as they ask.
+  enum class For { listing, other };
+  Result<Mailbox> open(const store::FolderInfo& folder, std::vector<Command> commands, const UntaggedHandler& handler,
+                       For use, Changes* changes = nullptr);
+  /// What changed since, where it is worth asking for.
+  Result<std::optional<Changes>> changes_of(const store::FolderInfo& folder, const std::optional<std::string>& since);
+  [[nodiscard]] std::vector<Command> opening(const store::FolderInfo& folder, const Changes* changes,
+                                             std::optional<Uid> from) const;
   Result<std::optional<store::ListEnd>> list_changes(const store::FolderInfo& folder, Changes& changes,
                                                      store::ItemSink& sink, UidSet& named);
   Result<bool> can_tell_vanished();
@@ -49,6 +56,7 @@ class ImapSource final : public store::Source {
   const store::Caps caps_;
   std::optional<bool> tells_vanished_;  ///< QRESYNC is on, or is not to be had; nullopt: not asked for yet
   bool opened_any_ = false;             ///< a folder, in this session
+  Ahead ahead_;
 };
 
 /// "7" for UID 7, and back; nullopt for what no listing of ours gave out.

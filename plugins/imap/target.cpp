@@ -147,7 +147,14 @@ std::vector<Result<store::FolderHandle>> ImapTarget::open_folders(std::span<cons
   if (auto learnt = guard(learn_folders()); !learnt.ok()) return all(learnt.error());
   std::vector<Call> calls;
   std::vector<Result<Opening>> openings;
-  for (const auto& wish : wishes) openings.push_back(begin_opening(wish, calls));
+  // A wish that repeats is answered as the first one.
+  const auto first_of = [&](const store::FolderWish& wish) {
+    return std::find_if(wishes.begin(), wishes.end(), [&](const auto& other) { return other.path == wish.path; }) - wishes.begin();
+  };
+  for (const auto& wish : wishes) {
+    const bool repeats = &wishes[static_cast<std::size_t>(first_of(wish))] != &wish;
+    openings.push_back(repeats ? Result<Opening>(Opening()) : begin_opening(wish, calls));
+  }
   std::vector<TaggedResponse> responses;
   if (!calls.empty()) {
     selected_.reset();
@@ -157,7 +164,9 @@ std::vector<Result<store::FolderHandle>> ImapTarget::open_folders(std::span<cons
   }
   std::vector<Handle> handles;
   for (std::size_t i = 0; i < wishes.size(); ++i) {
-    if (!openings[i].ok())
+    if (const auto first = static_cast<std::size_t>(first_of(wishes[i])); first != i)
+      handles.push_back(handles[first]);
+    else if (!openings[i].ok())
       handles.emplace_back(openings[i].error());
     else
       handles.push_back(opened(*openings[i], std::span(responses).subspan(openings[i]->first_call)));

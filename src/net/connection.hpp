@@ -33,6 +33,7 @@ struct Destination {
   std::optional<TlsOptions> tls;  ///< TLS from the first octet
   std::string tunnel;
   std::chrono::milliseconds timeout = std::chrono::seconds(60);  ///< connecting and handshake, each, over all addresses
+  const CancelToken* cancel = nullptr;  ///< for this conversation alone, and outlives it; null: the dialer's
 };
 
 /// What one turn did.

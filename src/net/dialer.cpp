@@ -30,11 +30,12 @@ class SystemDialer final : public Dialer {
   /// Poco and the standard library throw; nothing of that leaves this room.
   Result<std::unique_ptr<Connection>> dial(const Destination& destination) override {
     const std::string place = place_of(destination);
+    const CancelToken& cancel = destination.cancel != nullptr ? *destination.cancel : cancel_;
     try {
-      if (cancel_.requested()) return interrupted().context(place);
-      auto wire = reach(destination);
+      if (cancel.requested()) return interrupted().context(place);
+      auto wire = reach(destination, cancel);
       if (!wire) return std::move(wire).error().context(place);
-      auto conversation = std::make_unique<Conversation>(std::move(wire).value(), place, contexts_, clock_, cancel_);
+      auto conversation = std::make_unique<Conversation>(std::move(wire).value(), place, contexts_, clock_, cancel);
       if (destination.tls) MH_CHECK(conversation->begin_with_tls(*destination.tls, destination.timeout));
       return std::unique_ptr<Connection>(std::move(conversation));
     } catch (const std::exception& problem) {
@@ -43,13 +44,13 @@ class SystemDialer final : public Dialer {
   }
 
  private:
-  Result<std::unique_ptr<Wire>> reach(const Destination& destination) {
+  Result<std::unique_ptr<Wire>> reach(const Destination& destination, const CancelToken& cancel) {
     if (!destination.tunnel.empty()) return start_tunnel(destination.tunnel, clock_);
     MH_TRY(const HostName host, parse_host(destination.host));
     const Deadline deadline = clock_.steady() + destination.timeout;
-    MH_TRY(const auto addresses, resolve(host, destination.port, destination.family, clock_, cancel_, deadline));
+    MH_TRY(const auto addresses, resolve(host, destination.port, destination.family, clock_, cancel, deadline));
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock_.steady());
-    return connect_first(addresses, clock_, cancel_, left);
+    return connect_first(addresses, clock_, cancel, left);
   }
 
   const Clock& clock_;

@@ -81,6 +81,7 @@ Status CopyRun::execute() {
   // First of all: a torn message that a stopped run left must be gone before anybody reads the target.
   MH_CHECK(recover());
   MH_CHECK(plan_folders());
+  MH_CHECK(plan_listings());
   for (std::uint32_t i = 0; i < map_.folders.size(); ++i) {
     if (services_.cancel.requested()) return interrupted();
     MH_CHECK(list_folder(i));
@@ -178,26 +179,42 @@ bool CopyRun::reconsider(ledger::Done done) const {
   return false;
 }
 
+/// Which folders have to be listed, and since when: told to the source before the first is.
+Status CopyRun::plan_listings() {
+  std::vector<store::ListingWish> wishes;
+  for (std::uint32_t index = 0; index < map_.folders.size(); ++index) {
+    const store::FolderInfo& folder = map_.folders[index].source;
+    FolderState& state = states_[index];
+    const std::string name = folder.path.text();
+    MH_TRY(const auto found, ledger_->find_source_folder(name));
+    if (found && found->epoch == folder.epoch) {
+      state.known = *found;
+      MH_TRY(const auto counts, ledger_->count_items(found->id));
+      const bool twins_again = (counts.duplicate != 0 && reconsider(ledger::Done::duplicate)) ||
+                               (counts.loose_duplicate != 0 && reconsider(ledger::Done::loose_duplicate));
+      if (twins_again) state.known.state.clear();
+      state.unchanged = !state.known.state.empty() && state.known.state == folder.state && folder.covers.new_mail;
+    } else {
+      if (found) doubts_.void_keys(found->id);
+      MH_CHECK(ledger_->begin());
+      MH_TRY(state.known, ledger_->source_folder(name, folder.epoch));
+    }
+    if (!state.unchanged) wishes.push_back({&folder, since_of(state)});
+  }
+  MH_CHECK(ledger_->commit());
+  return on(Side::source, source_->expect_listings(std::move(wishes)));
+}
+
+std::optional<std::string> CopyRun::since_of(const FolderState& state) {
+  return state.known.state.empty() ? std::nullopt : std::optional(state.known.state);
+}
+
 Status CopyRun::list_folder(std::uint32_t index) {
   const store::FolderInfo& folder = map_.folders[index].source;
   FolderState& state = states_[index];
   const std::string name = folder.path.text();
   progress(Progress::Phase::listing, name);
-  MH_TRY(const auto found, ledger_->find_source_folder(name));
-  if (found && found->epoch == folder.epoch) {
-    state.known = *found;
-    MH_TRY(const auto counts, ledger_->count_items(found->id));
-    const bool twins_again = (counts.duplicate != 0 && reconsider(ledger::Done::duplicate)) ||
-                             (counts.loose_duplicate != 0 && reconsider(ledger::Done::loose_duplicate));
-    if (twins_again) state.known.state.clear();
-    if (!state.known.state.empty() && state.known.state == folder.state && folder.covers.new_mail) return count_known(index);
-  } else {
-    if (found) doubts_.void_keys(found->id);
-    MH_CHECK(ledger_->begin());
-    MH_TRY(state.known, ledger_->source_folder(name, folder.epoch));
-    MH_CHECK(ledger_->commit());
-  }
-
+  if (state.unchanged) return count_known(index);
   MH_CHECK(ledger_->begin());
   MH_CHECK(ledger_->begin_listing());
   std::uint64_t known_listed = 0;
@@ -236,8 +253,7 @@ Status CopyRun::list_folder(std::uint32_t index) {
   sinks.bad = [&](const store::Key& key, Error error) {
     return account_.listed_done(index, {name, key, "", Outcome::failed, "", error.what, ""});
   };
-  const auto since = state.known.state.empty() ? std::nullopt : std::optional(state.known.state);
-  auto end = list_into(*source_, folder, since, *pending_, index, sinks);
+  auto end = list_into(*source_, folder, since_of(state), *pending_, index, sinks);
   if (!end.ok()) {
     // A folder that cannot be listed takes the run with it only when the session is gone: the others go on.
     if (end.error().scope == Scope::run || end.error().scope == Scope::session)

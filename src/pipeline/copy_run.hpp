@@ -37,6 +37,7 @@ class CopyRun {
   /// What the run knows of one selected source folder.
   struct FolderState {
     ledger::SourceFolder known;
+    bool unchanged = false;    ///< its state tells that no listing is needed
     std::string listed_state;  ///< to be remembered when everything in it is done
     TargetFolder* target = nullptr;
     std::optional<Error> broken;  ///< its messages cannot be delivered
@@ -46,6 +47,8 @@ class CopyRun {
   Status execute();
   Status prepare();
   Status plan_folders();
+  Status plan_listings();
+  [[nodiscard]] static std::optional<std::string> since_of(const FolderState& state);
   Status list_folder(std::uint32_t index);
   Status count_known(std::uint32_t index);
   void note_gone(const std::string& folder, std::uint64_t count, bool all_renamed);
@@ -69,6 +72,7 @@ class CopyRun {
   Result<std::unique_ptr<Lanes>> begin_lanes();
   Result<std::unique_ptr<store::Target>> new_target();
   void share_folders();
+  [[nodiscard]] bool plans_ahead() const;
   Status index_whole_target();
   Status recover();
   Status recover_folder(ledger::RowId folder, const std::vector<ledger::Intent>& intents);
@@ -149,6 +153,7 @@ class CopyRun {
 
   SteadyTime start_, pumped_{};
   BackOff target_back_off_;
+  unsigned fruitless_ = 0;        ///< sessions of the target in a row that stored nothing
   bool target_progress_ = false;  ///< the present session of the target stored something
   Doubts doubts_;
   bool doubts_changed_ = false;   ///< since the twins that wait for them were looked at

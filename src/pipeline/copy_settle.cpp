@@ -73,6 +73,7 @@ Status CopyRun::bury_session(const Error& why) {
   const bool at_one_that_never_left = unanswered.empty();
   doubt(std::move(unanswered));
   MH_CHECK(deliverer_->record());
+  fruitless_ = target_progress_ ? 0 : fruitless_ + 1;
   // A message at which every session ends is not tried for ever.
   if (!std::exchange(target_progress_, false) && at_one_that_never_left && !taken_back_.empty()) {
     const auto first = std::min_element(taken_back_.begin(), taken_back_.end(),

@@ -5,6 +5,11 @@
 #include "pipeline/dry_target.hpp"
 
 namespace mailhaul::pipeline {
+namespace {
+
+constexpr unsigned kFruitless = 2;  // losses in a row
+
+}  // namespace
 
 /// A session takes some round trips to open: those of the target are opened while the source's is, if nobody has to be
 /// asked for a password. The writing one only in a first run, which is certain to need it.
@@ -48,13 +53,19 @@ Result<std::unique_ptr<Lanes>> CopyRun::begin_lanes() {
   MH_TRY(const store::Caps caps, target_descriptor_->target_caps(job_.target, services_, nullptr));
   if (caps.sessions < 2) return none;
   return std::make_unique<Lanes>(
-      [this](store::Services& services, store::AckSink& acks) {
-        return target_descriptor_->open_target(job_.target, services, acks, job_.target_open);
+      [this](std::size_t number, store::Services& services, store::AckSink& acks) {
+        store::OpenOptions options = job_.target_open;
+        if (number > 1) options.access.name += " " + std::to_string(number);
+        return target_descriptor_->open_target(job_.target, services, acks, options);
       },
       services_);
 }
 
-/// Where several sessions are possible and wanted, each has a thread.
+/// A folder that is opened ahead is made, and what is only found out when its mail is read may leave it empty.
+bool CopyRun::plans_ahead() const { return !options_.selection.has_dates() && !options_.max_octets; }
+
+/// Where several sessions are possible and wanted, each has a thread. Where they end without any progress again and again,
+/// the server may not like more than one.
 Result<std::unique_ptr<store::Target>> CopyRun::new_target() {
   lanes_ = nullptr;
   auto lanes = std::move(early_lanes_);
@@ -64,13 +75,15 @@ Result<std::unique_ptr<store::Target>> CopyRun::new_target() {
   if (!lanes) return target_descriptor_->open_target(job_.target, services_, *deliverer_, job_.target_open);
   MH_CHECK(lanes->opened(*deliverer_));
   lanes_ = lanes.get();
-  if (!shares_.empty()) lanes->share(shares_);
+  if (!shares_.empty() && fruitless_ < kFruitless) lanes->share(shares_, plans_ahead());
   return std::unique_ptr<store::Target>(std::move(lanes));
 }
 
-/// Each folder of the target goes to the session that has the least to do so far, the largest first.
+/// Each folder of the target goes to the session that has the least to do so far, the largest first. Not where the first
+/// listed of all folders' twins is the one that counts (docs/design/identity.md): there all are read one after the other.
 void CopyRun::share_folders() {
-  if (lanes_ == nullptr) return;
+  const bool in_order = options_.dedup_scope == DedupScope::account && options_.dedup != Dedup::none;
+  if (lanes_ == nullptr || pending_->loads().empty()) return;
   struct Load {
     store::FolderWish wish;
     std::uint64_t octets = 0;
@@ -86,7 +99,7 @@ void CopyRun::share_folders() {
     loads[known.first->second].octets += octets;
     loads[known.first->second].sources.push_back(folder);
   }
-  const std::size_t sessions = std::min({std::size_t{options_.connections}, std::size_t{target_caps_.sessions}, loads.size()});
+  const std::size_t sessions = in_order ? 1 : std::min({std::size_t{options_.connections}, std::size_t{target_caps_.sessions}, loads.size()});
   std::vector<Load*> by_size;
   for (auto& load : loads) by_size.push_back(&load);
   std::stable_sort(by_size.begin(), by_size.end(), [](const Load* a, const Load* b) { return a->octets > b->octets; });
@@ -103,7 +116,7 @@ void CopyRun::share_folders() {
   }
   pending_->set_lanes(lane_of);
   deliverer_->set_sessions(sessions);
-  lanes_->share(shares_);
+  lanes_->share(shares_, plans_ahead());
 }
 
 /// With --dedup-scope account twins are looked for everywhere, so everything that is there must be known first.
@@ -190,7 +203,9 @@ Status CopyRun::open_folder(std::uint32_t index) {
   MH_TRY(TargetFolder* const folder, folder_of(handle));
   if (!folder->adopted) {
     progress(Progress::Phase::adopting, name);
-    if (index_) MH_CHECK(handle.created ? index_->forget(handle.path, handle.epoch) : index_->refresh(handle.path));
+    // Made by this call, or by this run some time before: then `created` may have been told to a session that is lost.
+    const bool is_new = handle.created || (index_ && !index_->lists(handle.path));
+    if (index_) MH_CHECK(is_new ? index_->forget(handle.path, handle.epoch) : index_->refresh(handle.path));
     folder->adopted = true;
   }
   const bool decided_by_options = !options_.rules.map.empty() || options_.rules.into.has_value();

@@ -1,6 +1,7 @@
 // The order of steps here is the promise of docs/design/durability.md; do not reorder.
 #include "pipeline/delivery.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "pipeline/patience.hpp"
@@ -76,7 +77,11 @@ Status Deliverer::add(Delivery delivery) {
 }
 
 Status Deliverer::send() {
-  if (batch_.empty()) return record();
+  if (batch_.empty()) {
+    // The commit takes what is known of twins with it.
+    MH_CHECK(settle_updates());
+    return record();
+  }
   MH_TRY(const bool announced, announce());
   if (!announced) return record();
   MH_CHECK(submit_batch());
@@ -93,8 +98,8 @@ Status Deliverer::send() {
 }
 
 bool Deliverer::is_full() const {
-  const std::size_t messages = target_->caps().sessions > 1 ? kSharedMessages * sessions_ : kWindowMessages;
-  return open_deliveries() > messages || unanswered_octets_ > kWindowOctets * sessions_;
+  const std::size_t messages = sessions_ == 0 ? kWindowMessages : kSharedMessages * sessions_;
+  return open_deliveries() > messages || unanswered_octets_ > kWindowOctets * std::max<std::size_t>(sessions_, 1);
 }
 
 /// Makes the batch's intents durable, together with the acks that came meanwhile: one sync a batch. false: the folder

@@ -78,7 +78,8 @@ class Deliverer final : public store::AckSink {
     target_ = target;
     ++session_;
   }
-  /// How many sessions the target has: each may have its share under way.
+  /// How many sessions at work at the same time the target has: each may have its share under way. Unsaid: it works
+  /// on this thread.
   void set_sessions(std::size_t sessions) { sessions_ = sessions; }
   void set_reconnect(Reconnect reconnect) { reconnect_ = std::move(reconnect); }
   void set_update_done(UpdateDone done) { update_done_ = std::move(done); }
@@ -144,7 +145,7 @@ class Deliverer final : public store::AckSink {
   UpdateDone update_done_;
   Reconnect reconnect_;
   std::uint64_t session_ = 0;
-  std::size_t sessions_ = 1;
+  std::size_t sessions_ = 0;
   store::Target* target_ = nullptr;
   std::vector<Delivery> batch_;
   std::uint64_t batch_octets_ = 0, unanswered_octets_ = 0;

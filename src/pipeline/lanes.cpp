@@ -62,21 +62,26 @@ class Nobody final : public store::Target {
 /// One session and its thread. Its public part is for the main thread, but for on_ack().
 class Lanes::Lane final : public store::AckSink {
  public:
-  Lane(const OpenTarget& open, const store::Services& services, Shared& shared)
+  Lane(const OpenTarget& open, std::size_t number, const store::Services& services, Shared& shared)
       : open_(open),
+        number_(number),
         cancel_(&services.cancel),
         services_{services.clock,  services.fs,     services.spool,  cancel_,       services.events,
                   services.random, services.dialer, services.trace},
         shared_(shared),
         thread_([this] { run(); }) {}
   ~Lane() override {
+    stop();
+    thread_.join();
+  }
+  /// What is queued is never begun, and what is being opened is given up.
+  void stop() {
     {
       const std::lock_guard lock(shared_.mutex);
       stopping_ = true;
       if (!opened_) cancel_.request();
     }
     wake_.notify_all();
-    thread_.join();
   }
 
   /// The Error is what prevented it; nullopt: not open yet after that time.
@@ -214,14 +219,15 @@ class Lanes::Lane final : public store::AckSink {
           if (auto mark = target.watermark(*ready.handle); mark.ok()) ready.watermark = std::move(mark).value();
         }
         const std::lock_guard lock(shared_.mutex);
-        if (!ready.handle.ok()) shared_.note_trouble(ready.handle.error());
+        // The loss of the session; any other Error is told to whoever asks for the folder.
+        if (!ready.handle.ok() && ready.handle.error().scope == Scope::session) shared_.note_trouble(ready.handle.error());
         ready_.insert_or_assign(wishes[i].path, std::move(ready));
       }
     });
   }
 
   void run() {
-    auto opened = open_(services_, *this);
+    auto opened = open_(number_, services_, *this);
     {
       const std::lock_guard lock(shared_.mutex);
       if (!opened.ok()) failure_ = opened.error();
@@ -246,6 +252,7 @@ class Lanes::Lane final : public store::AckSink {
   }
 
   const OpenTarget& open_;
+  const std::size_t number_;
   CancelToken cancel_;  ///< ends the opening of a lane that nobody wants any more
   store::Services services_;
   Shared& shared_;
@@ -269,11 +276,14 @@ class Lanes::Lane final : public store::AckSink {
 
 Lanes::Lanes(OpenTarget open, const store::Services& services)
     : open_(std::move(open)), services_(services), shared_(std::make_unique<Shared>()) {
-  lanes_.push_back(std::make_unique<Lane>(open_, services_, *shared_));
+  lanes_.push_back(std::make_unique<Lane>(open_, 1, services_, *shared_));
   used_.push_back(lanes_.front().get());
 }
 
-Lanes::~Lanes() = default;
+/// All of them say goodbye at the same time.
+Lanes::~Lanes() {
+  for (const auto& lane : lanes_) lane->stop();
+}
 
 Status Lanes::opened(store::AckSink& acks) {
   acks_ = &acks;
@@ -283,8 +293,10 @@ Status Lanes::opened(store::AckSink& acks) {
   return *opened;
 }
 
-void Lanes::share(std::vector<std::vector<store::FolderWish>> lanes) {
-  while (lanes_.size() < lanes.size()) lanes_.push_back(std::make_unique<Lane>(open_, services_, *shared_));
+void Lanes::share(std::vector<std::vector<store::FolderWish>> lanes, bool ahead) {
+  opens_ahead_ = ahead;
+  while (lanes_.size() < lanes.size())
+    lanes_.push_back(std::make_unique<Lane>(open_, lanes_.size() + 1, services_, *shared_));
   for (std::size_t i = 0; i < lanes.size(); ++i) {
     for (const auto& wish : lanes[i]) planned_[wish.path] = i;
     plans_.push_back(std::move(lanes[i]));
@@ -302,12 +314,15 @@ Lanes::Lane& Lanes::lane_of(const mail::FolderPath& path) {
   const auto opened = lane->opened(kOpening);
   if (opened && opened->ok()) {
     if (index != 0) used_.push_back(lane);
-    lane->set_plan(std::exchange(plan, {}));
+    if (opens_ahead_) lane->set_plan(plan);
+    plan.clear();
     return *lane;
   }
-  services_.events.note({store::Note::Weight::info, "",
-                         "no further connection to the target: " +
-                             (opened ? opened->error().what : std::string("it has not answered yet"))});
+  lane->stop();
+  if (!services_.cancel.requested())
+    services_.events.note({store::Note::Weight::info, "",
+                           "no further connection to the target: " +
+                               (opened ? opened->error().what : std::string("it has not answered yet"))});
   for (const auto& wish : std::exchange(plan, {})) planned_[wish.path] = 0;
   return *lanes_.front();
 }
@@ -417,6 +432,10 @@ Status Lanes::find_since(const store::FolderHandle& folder, std::string_view wat
 }
 
 Status Lanes::flush() {
+  {
+    const std::lock_guard lock(shared_->mutex);
+    shared_->flush_error.reset();  // of one before, whose messages are asked for again now
+  }
   finish_all();
   MH_CHECK(check());
   const std::lock_guard lock(shared_->mutex);
@@ -441,6 +460,7 @@ Status Lanes::ease() {
         continue;
       }
       if (!shared_->acks.empty()) continue;
+      if (auto error = std::exchange(shared_->flush_error, {})) return *error;
       for (Lane* const lane : used_)
         if (lane->open_tickets() != 0 && (fullest == nullptr || lane->open_tickets() > fullest->open_tickets()))
           fullest = lane;

@@ -14,8 +14,9 @@
 
 namespace mailhaul::pipeline {
 
-/// Opens one session of the target. Called on that session's thread.
-using OpenTarget = std::function<Result<std::unique_ptr<store::Target>>(store::Services&, store::AckSink&)>;
+/// Opens the n-th session of the target, from 1. Called on that session's thread.
+using OpenTarget =
+    std::function<Result<std::unique_ptr<store::Target>>(std::size_t n, store::Services&, store::AckSink&)>;
 
 /// Used by one thread like every target; acks are told on it, from inside its calls. When one session is lost, the others
 /// are brought to the end of what they have first; then all of it counts as lost, and the pipeline opens another.
@@ -28,8 +29,9 @@ class Lanes final : public store::Target {
   [[nodiscard]] Status opened(store::AckSink& acks);
 
   /// Which folders will be delivered to, lane by lane, in the order in which they come. Opens a session for each lane;
-  /// a lane that gets none (the server has enough of us) shares the first one's. To be called once.
-  void share(std::vector<std::vector<store::FolderWish>> lanes);
+  /// a lane that gets none (the server has enough of us) shares the first one's. `ahead`: folders are opened, and made,
+  /// before their mail comes. To be called once.
+  void share(std::vector<std::vector<store::FolderWish>> lanes, bool ahead);
 
   [[nodiscard]] const store::Caps& caps() const override { return caps_; }
   Status folders(const std::function<Status(store::FolderInfo)>& sink) override;
@@ -72,6 +74,7 @@ class Lanes final : public store::Target {
   std::vector<Lane*> used_;  ///< those that have folders, the first one always
   std::vector<std::vector<store::FolderWish>> plans_;  ///< by lane; empty once the lane has its own
   std::map<mail::FolderPath, std::size_t> planned_;    ///< a folder's lane
+  bool opens_ahead_ = true;
   std::vector<Opened> folders_;  ///< by the id of our handles
   std::map<mail::FolderPath, std::uint32_t> by_path_;
 };

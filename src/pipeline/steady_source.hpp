@@ -27,6 +27,7 @@ class SteadySource final : public store::Source {
   /// ListEnd is that of the session in which the listing ended.
   Result<store::ListEnd> list(const store::FolderInfo& folder, std::optional<std::string> since,
                               store::ItemSink& sink) override;
+  Status expect_listings(std::vector<store::ListingWish> wishes) override;
   Status describe(const store::FolderInfo& folder, std::span<const store::Key> keys, store::ItemSink& sink) override;
   /// A message at which sessions die without any progress is asked for alone, and fails when it kills that one too.
   Status fetch(const store::NextBatch& next, store::FetchSink& sink) override;
@@ -45,6 +46,7 @@ class SteadySource final : public store::Source {
   store::Services& services_;
   BackOff back_off_;
   store::Caps caps_;
+  std::vector<store::ListingWish> wishes_;  ///< not begun yet; told to each new session
   bool opened_ = false;
   bool caller_failed_ = false;  ///< the Error comes from the sink of the present call
   unsigned losses_ = 0;

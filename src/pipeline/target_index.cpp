@@ -26,6 +26,11 @@ Remembered remembered(const std::string& text) {
 
 }  // namespace
 
+bool TargetIndex::lists(const mail::FolderPath& path) const {
+  return std::any_of(folders_.begin(), folders_.end(),
+                     [&](const auto& info) { return info.path == path && info.selectable; });
+}
+
 Status TargetIndex::refresh(const mail::FolderPath& path) {
   const auto folder = std::find_if(folders_.begin(), folders_.end(), [&](const auto& info) { return info.path == path; });
   if (folder == folders_.end() || !folder->selectable) return {};

@@ -28,10 +28,12 @@ class TargetIndex {
         tick_(std::move(tick)) {}
 
   [[nodiscard]] const std::vector<store::FolderInfo>& folders() const { return folders_; }
+  /// Whether it was there, and could hold mail, when the target was opened.
+  [[nodiscard]] bool lists(const mail::FolderPath& path) const;
   /// Brings the ledger's knowledge of one target folder up to what is there now. A folder that is not there is done
   /// at once. Messages that cannot be read stand for nothing: they are told of, and tried again next time.
   Status refresh(const mail::FolderPath& path);
-  /// The folder was made just now: of an earlier one of that name nothing is there any more.
+  /// The folder was made since: of an earlier one of that name nothing is there any more.
   Status forget(const mail::FolderPath& path, const std::string& epoch);
 
  private:

@@ -303,6 +303,11 @@ Status list_all(const Job& job, store::Services& services, const std::function<v
   MH_TRY(const auto folders, collect_folders(*source));
   Job own{job.registry, services, job.facts_spool, job.source, job.target, job.source_open, job.target_open, job.options, job.ledger_directory,
           job.ledger_file};
+  std::vector<store::ListingWish> wishes;
+  for (const auto& folder : folders) {
+    if (folder.selectable) wishes.push_back({&folder, std::nullopt});
+  }
+  MH_CHECK(source->expect_listings(std::move(wishes)));
   for (const auto& folder : folders) {
     FolderSummary summary;
     summary.path = folder.path.text();

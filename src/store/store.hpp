@@ -125,6 +125,12 @@ struct Caps {
   char separator = 0;               ///< cannot stand in a folder's component; 0 = none
 };
 
+/// A listing that is to be asked for.
+struct ListingWish {
+  const FolderInfo* folder = nullptr;
+  std::optional<std::string> since;
+};
+
 /// Reads a place. No call of it changes anything there: no \Seen, no mtime, no dotlock, no DELE.
 class Source {
  public:
@@ -135,6 +141,9 @@ class Source {
   /// Every message of the folder once, in the store's order. With `since` (a state from an earlier ListEnd of the
   /// same folder name and epoch) the store may answer with a delta. Bounded memory for any count. Blocks.
   virtual Result<ListEnd> list(const FolderInfo& folder, std::optional<std::string> since, ItemSink& sink) = 0;
+  /// Tells that list() will be called with just these, in this order: a place with round trips asks for the next ones
+  /// while one is read. The folders stay valid until then, or until the next call of this. May be ignored.
+  virtual Status expect_listings(std::vector<ListingWish> wishes);
   /// The present meta of the given keys; a key that is gone is on_gone, every other on_item exactly once.
   virtual Status describe(const FolderInfo& folder, std::span<const Key> keys, ItemSink& sink) = 0;
   /// Pulls batches and delivers messages until `next` gives none and all are delivered. A bad message fails alone. A

@@ -129,7 +129,7 @@ class LanesTest : public testing::Test {
  protected:
   std::unique_ptr<Lanes> open() {
     return std::make_unique<Lanes>(
-        [this](store::Services& services, store::AckSink& acks) -> Result<std::unique_ptr<store::Target>> {
+        [this](std::size_t, store::Services& services, store::AckSink& acks) -> Result<std::unique_ptr<store::Target>> {
           bool waits = false;
           {
             const std::lock_guard lock(server_.mutex);
@@ -151,7 +151,7 @@ class LanesTest : public testing::Test {
       shares.emplace_back();
       for (const auto& name : lane) shares.back().push_back({path_of(name), mail::Role::none});
     }
-    lanes->share(std::move(shares));
+    lanes->share(std::move(shares), /*ahead=*/true);
     return lanes;
   }
   static store::FolderHandle folder(Lanes& lanes, const std::string& name) {

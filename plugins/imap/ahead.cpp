@@ -1,0 +1,108 @@
+// See ahead.hpp.
+#include "plugins/imap/ahead.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace mailhaul::imap {
+
+namespace {
+
+constexpr std::chrono::milliseconds kTurn{200};
+// With the one that is read six folders, of two commands each: some servers hang up on more at once (node-imap #518).
+constexpr std::size_t kAhead = 5;
+
+std::string text_of(const Command& command) {
+  std::string text;
+  for (const auto& part : command.parts()) text += part.text;
+  return text + '\n';
+}
+
+}  // namespace
+
+void Ahead::plan(std::vector<Planned> planned) {
+  forget();
+  planned_.assign(std::make_move_iterator(planned.begin()), std::make_move_iterator(planned.end()));
+}
+
+void Ahead::forget() {
+  planned_.clear();
+  begun_.clear();
+}
+
+/// What cannot be sent is left to its own turn, which tells why.
+void Ahead::begin_more() {
+  while (!planned_.empty() && begun_.size() <= kAhead) {
+    Planned next = std::move(planned_.front());
+    planned_.pop_front();
+    Begun begun;
+    begun.folder = next.folder;
+    for (auto& command : next.commands) {
+      begun.text += text_of(command);
+      const auto id = session_.start(std::move(command));
+      if (!id.ok()) {
+        planned_.clear();
+        return;
+      }
+      begun.ids.push_back(*id);
+    }
+    begun.responses.resize(begun.ids.size());
+    begun_.push_back(std::move(begun));
+  }
+}
+
+Result<std::vector<TaggedResponse>> Ahead::run(const store::FolderInfo& folder, std::vector<Call> calls) {
+  std::string text;
+  for (const auto& call : calls) text += text_of(call.command);
+  if (has_begun() || !planned_.empty()) {
+    session_.set_listener(this);
+    begin_more();
+  }
+  if (has_begun() && begun_.front().folder == &folder && begun_.front().text == text) {
+    auto responses = read(calls);
+    if (!responses.ok()) forget();
+    return responses;
+  }
+  // Another one than was foretold: what is under way passes by.
+  forget();
+  MH_CHECK(session_.finish());
+  return session_.run_each(std::move(calls));
+}
+
+Result<std::vector<TaggedResponse>> Ahead::read(std::vector<Call>& calls) {
+  Begun& begun = begun_.front();
+  for (auto& [which, response] : std::exchange(begun.held, {})) MH_CHECK(calls[which].handler(std::move(response)));
+  begun.reader = &calls;
+  const auto all_done = [&] {
+    return std::all_of(begun.responses.begin(), begun.responses.end(), [](const auto& one) { return one.has_value(); });
+  };
+  while (!all_done()) MH_CHECK(session_.turn(kTurn));
+  std::vector<TaggedResponse> responses;
+  for (auto& one : begun.responses) responses.push_back(std::move(*one));
+  begun_.pop_front();
+  return responses;
+}
+
+std::pair<Ahead::Begun*, std::size_t> Ahead::find(CommandId id) {
+  for (auto& begun : begun_) {
+    const auto at = std::find(begun.ids.begin(), begun.ids.end(), id);
+    if (at != begun.ids.end()) return {&begun, static_cast<std::size_t>(at - begun.ids.begin())};
+  }
+  return {nullptr, 0};
+}
+
+Status Ahead::on_untagged(CommandId current, Response response) {
+  const auto [begun, which] = find(current);
+  if (begun == nullptr) return {};
+  if (begun->reader != nullptr) return (*begun->reader)[which].handler(std::move(response));
+  begun->held.emplace_back(which, std::move(response));
+  return {};
+}
+
+Status Ahead::on_done(CommandId id, const TaggedResponse& response) {
+  const auto [begun, which] = find(id);
+  if (begun != nullptr) begun->responses[which] = response;
+  return {};
+}
+
+}  // namespace mailhaul::imap
