@@ -93,9 +93,11 @@ Status Performer::act(const Words& words) {
   if (verb == "ls") return list_folders(/*of_target=*/false);
   if (verb == "ls-target") return list_folders(/*of_target=*/true);
   if (verb == "list") return list(words);
+  if (verb == "expect-listings") return expect_listings(words);
   if (verb == "describe") return describe(words);
   if (verb == "fetch") return fetch(words);
   if (verb == "open") return open_folder(words);
+  if (verb == "open-all") return open_folders(words);
   if (verb == "append") return append(words);
   if (verb == "update" || verb == "later-update") return update(words);
   if (verb == "find") return find(words);
@@ -198,6 +200,14 @@ Status Performer::list(const Words& words) {
   return {};
 }
 
+/// `expect-listings FOLDER…`: of all of each.
+Status Performer::expect_listings(const Words& words) {
+  MH_TRY(auto* const opened, source());
+  std::vector<store::ListingWish> wishes;
+  for (std::size_t i = 1; i < words.size(); ++i) wishes.push_back({&folder(words[i]), std::nullopt});
+  return opened->expect_listings(std::move(wishes));
+}
+
 /// `describe FOLDER 1,2`, or `1001..1999/2`: every second one.
 Status Performer::describe(const Words& words) {
   MH_TRY(auto* const opened, source());
@@ -246,6 +256,21 @@ Status Performer::open_folder(const Words& words) {
   MH_TRY(const auto opened, handle(words.at(1), words.size() > 2 ? role_named(words[2]) : mail::Role::none));
   record_.put("opened " + opened.path.text() + " epoch " + (opened.epoch.empty() ? "none" : opened.epoch) +
               (opened.created ? " created" : ""));
+  return {};
+}
+
+/// `open-all FOLDER…`
+Status Performer::open_folders(const Words& words) {
+  MH_TRY(auto* const opened, target());
+  std::vector<store::FolderWish> wishes;
+  for (std::size_t i = 1; i < words.size(); ++i) wishes.push_back({*mail::FolderPath::from_text(words[i]), mail::Role::none});
+  const auto handles = opened->open_folders(wishes);
+  for (std::size_t i = 0; i < handles.size(); ++i) {
+    if (handles[i].ok())
+      record_.put("opened " + handles[i]->path.text() + " epoch " + handles[i]->epoch + (handles[i]->created ? " created" : ""));
+    else
+      record_.put_error(words[i + 1] + ": ", handles[i].error());
+  }
   return {};
 }
 

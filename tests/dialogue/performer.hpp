@@ -91,9 +91,11 @@ class Performer {
   const store::FolderInfo& folder(const std::string& path);
   Status list_folders(bool of_target);
   Status list(const Words& words);
+  Status expect_listings(const Words& words);
   Status describe(const Words& words);
   Status fetch(const Words& words);
   Status open_folder(const Words& words);
+  Status open_folders(const Words& words);
   Status append(const Words& words);
   Status tire(const Words& words);
   Status update(const Words& words);
