@@ -60,6 +60,7 @@ Status Fetcher::fill() {
   while (has_room()) {
     // Those asked again go first: their folder is likely to be the open one.
     if (auto& queue = again_.empty() ? to_send_ : again_; !queue.empty()) {
+      if (must_wait(queue.front())) return {};
       ToSend first = std::move(queue.front());
       queue.pop_front();
       MH_CHECK(send(*first.folder, first.stage, std::move(first.wanted), first.octets));
@@ -76,9 +77,18 @@ Status Fetcher::fill() {
   return {};
 }
 
+/// What needs another folder, or is large too, waits for the large one: a part belongs to the folder that is open.
+bool Fetcher::must_wait(const ToSend& next) const {
+  return large_ && (next.stage == Stage::part || next.folder != large_->folder);
+}
+
 Status Fetcher::ask(const store::FolderInfo& folder, std::vector<store::Item> items) {
   std::map<Uid, Wanted> wanted;
   std::uint64_t octets = 0;
+  const auto close_set = [&] {
+    if (!wanted.empty()) to_send_.push_back({&folder, Stage::together, std::exchange(wanted, {}), octets});
+    octets = 0;
+  };
   for (auto& item : items) {
     const auto uid = uid_of(item.key);
     if (!uid) {
@@ -86,16 +96,22 @@ Status Fetcher::ask(const store::FolderInfo& folder, std::vector<store::Item> it
       continue;
     }
     const std::uint64_t size = size_of(item);
-    if (!wanted.empty() && octets + size > kCommandOctets) {
-      to_send_.push_back({&folder, Stage::together, std::move(wanted), octets});
-      wanted.clear();
-      octets = 0;
-    }
+    const bool large = goes_in_parts(item);
+    if (large || octets + size > kCommandOctets) close_set();
     octets += size;
     wanted.emplace(*uid, Wanted{std::move(item), std::nullopt});
+    if (!large) continue;
+    to_send_.push_back({&folder, Stage::part, std::exchange(wanted, {}), octets});
+    octets = 0;
   }
-  if (!wanted.empty()) to_send_.push_back({&folder, Stage::together, std::move(wanted), octets});
+  close_set();
   return {};
+}
+
+/// A size that no message can have is none. Servers whose sizes lie make a message anew each time (Exchange: with other
+/// boundaries), so that parts of it would not fit together.
+bool Fetcher::goes_in_parts(const store::Item& item) const {
+  return item.size && *item.size > Parts::kLarge && *item.size <= Limits().body && !session_.quirks().sizes_lie;
 }
 
 Status Fetcher::open_folder(const store::FolderInfo& folder) {
@@ -120,6 +136,10 @@ Status Fetcher::open_folder(const store::FolderInfo& folder) {
 /// Cuts the set where the command line would grow too long for the server (Yahoo: 1,000 octets).
 Status Fetcher::send(const store::FolderInfo& folder, Stage stage, std::map<Uid, Wanted> wanted, std::uint64_t octets) {
   MH_CHECK(open_folder(folder));
+  if (stage == Stage::part) {
+    auto& [uid, one] = *wanted.begin();
+    return begin_large(folder, uid, std::move(one));
+  }
   UidSet set;
   for (const auto& [uid, one] : wanted) set.add(uid);
   const auto parts = set.split(session_.quirks().command_octets - 100);
@@ -178,16 +198,23 @@ Fetcher::Asked* Fetcher::asked_for(std::size_t opening, Uid uid) {
   return nullptr;
 }
 
-Status Fetcher::on_body_begin(CommandId current, std::uint64_t) {
+Status Fetcher::on_body_begin(CommandId current, std::uint64_t size) {
   body_.reset();
   writer_.reset();
+  if (large_ && large_->parts.begin(session_.client().body_head(), size)) {
+    large_->arrives = true;
+    return {};
+  }
   const auto entry = asked_.find(current);
   if (entry == asked_.end() || entry->second.opens) return {};  // a body that nobody asked for is read over
   MH_TRY(writer_, session_.services().spool.begin());
   return {};
 }
 
-Status Fetcher::on_body(CommandId, Octets octets) { return writer_ ? writer_->append(octets) : Status(); }
+Status Fetcher::on_body(CommandId, Octets octets) {
+  if (large_ && large_->arrives) return large_->parts.append(octets);
+  return writer_ ? writer_->append(octets) : Status();
+}
 
 Status Fetcher::on_body_end(CommandId) {
   if (!writer_) return {};
@@ -199,6 +226,13 @@ Status Fetcher::on_body_end(CommandId) {
 Status Fetcher::take(std::size_t opening, const FetchResponse& fetched) {
   const mail::ContentPtr body = std::move(body_);
   body_.reset();
+  const bool arrived = large_ && std::exchange(large_->arrives, false);
+  if (large_ && large_->opening == opening && fetched.uid == large_->parts.uid()) {
+    const bool is_part = arrived || fetched.body != FetchResponse::Body::none;
+    if (is_part) large_->parts.take(fetched);  // else a change of flags
+    return {};
+  }
+  if (arrived) large_->parts.fail();  // it was of another message after all, which comes when it is asked for again
   if (!fetched.uid) {
     if (!body) return {};  // a change of flags
     return session_.nonsense("delivered a message without its UID");
@@ -220,21 +254,25 @@ Status Fetcher::take(std::size_t opening, const FetchResponse& fetched) {
                             "the server offers UID " + wanted.item.key + " but gives no text");
     return {};
   }
-  if (session_.quirks().placeholders && is_placeholder(head_of(*body))) {
-    const store::Item item = std::move(wanted.item);
-    asked->open.erase(entry);
-    openings_[opening].ended.add(*fetched.uid);
-    return sink_.on_failed(*asked->folder, item, replaced(item));
-  }
-  mail::Message message{body, meta_of(fetched)};
-  if (session_.quirks().marks_read) keep_unread(openings_[opening], wanted.item, message.meta);
-  if (!fetched.flags) message.meta = wanted.item.meta;
-  if (!message.meta.received) message.meta.received = mail::received_or_fallback(body->facts());
-  if (session_.services().cancel.requested()) return interrupted();
   const store::Item item = std::move(wanted.item);
   asked->open.erase(entry);
-  openings_[opening].ended.add(*fetched.uid);
-  return sink_.on_message(*asked->folder, item, std::move(message));
+  return deliver(opening, item, body, fetched);
+}
+
+Status Fetcher::deliver(std::size_t opening, const store::Item& item, const mail::ContentPtr& body,
+                        const FetchResponse& fetched) {
+  Opening& opened = openings_[opening];
+  if (session_.quirks().placeholders && is_placeholder(head_of(*body))) {
+    opened.ended.add(*fetched.uid);
+    return sink_.on_failed(*opened.folder, item, replaced(item));
+  }
+  mail::Message message{body, meta_of(fetched)};
+  if (session_.quirks().marks_read) keep_unread(opened, item, message.meta);
+  if (!fetched.flags) message.meta = item.meta;
+  if (!message.meta.received) message.meta.received = mail::received_or_fallback(body->facts());
+  if (session_.services().cancel.requested()) return interrupted();
+  opened.ended.add(*fetched.uid);
+  return sink_.on_message(*opened.folder, item, std::move(message));
 }
 
 /// What the listing said counts: it was us who read it.
@@ -254,7 +292,10 @@ Status Fetcher::on_done(CommandId id, const TaggedResponse& response) {
   Asked asked = std::move(entry->second);
   asked_.erase(entry);
   octets_ahead_ -= std::min(octets_ahead_, asked.octets);
-  return asked.opens ? end_of_opening(asked, response) : end_of(std::move(asked), response);
+  if (asked.opens) return end_of_opening(asked, response);
+  if (asked.stage != Stage::part) return end_of(std::move(asked), response);
+  if (large_) large_->parts.done(asked.offset, response.condition == Condition::ok);
+  return go_on_with_large();
 }
 
 Status Fetcher::end_of_opening(Asked& asked, const TaggedResponse& response) {
@@ -286,6 +327,45 @@ Status Fetcher::end_of(Asked asked, const TaggedResponse& response) {
       wanted.why = session_.refusal(response, "deliver UID " + wanted.item.key, Scope::message);
   }
   return try_again(asked, std::move(left));
+}
+
+Status Fetcher::begin_large(const store::FolderInfo& folder, Uid uid, Wanted wanted) {
+  MH_TRY(auto writer, session_.services().spool.begin());
+  const std::uint64_t size = size_of(wanted.item);
+  large_.emplace(folder, openings_.size() - 1, std::move(wanted), Parts(uid, size, std::move(writer)));
+  return go_on_with_large();
+}
+
+Status Fetcher::go_on_with_large() {
+  if (!large_) return {};
+  while (const auto offset = large_->parts.next()) {
+    MH_TRY(const CommandId id, session_.start(large_->parts.command(*offset)));
+    Asked asked;
+    asked.folder = large_->folder;
+    asked.stage = Stage::part;
+    asked.opening = large_->opening;
+    asked.offset = *offset;
+    asked.octets = kCommandOctets;  // less than it brings: others are to find room beside it
+    octets_ahead_ += asked.octets;
+    asked_.emplace(id, std::move(asked));
+  }
+  return large_->parts.idle() ? end_large() : Status();
+}
+
+/// Whole after all, once and alone, where the parts do not make a message: the server has the word then.
+Status Fetcher::end_large() {
+  Large large = std::move(*large_);
+  large_.reset();
+  if (const auto& error = openings_[large.opening].error) return sink_.on_failed(*large.folder, large.wanted.item, *error);
+  if (large.parts.complete()) {
+    MH_TRY(const auto body, large.parts.finish());
+    if (body) return deliver(large.opening, large.wanted.item, *body, large.parts.first());
+  }
+  const std::uint64_t octets = size_of(large.wanted.item);
+  std::map<Uid, Wanted> one;
+  one.emplace(large.parts.uid(), std::move(large.wanted));
+  again_.push_back({large.folder, Stage::alone, std::move(one), octets});
+  return {};
 }
 
 /// Asked for with others and did not come: alone; alone and did not come: is it there? (bad-input 33, 34)

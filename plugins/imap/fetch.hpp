@@ -10,6 +10,7 @@
 
 #include "files/spool.hpp"
 #include "plugins/imap/mailbox.hpp"
+#include "plugins/imap/parts.hpp"
 #include "plugins/imap/session.hpp"
 #include "store/store.hpp"
 
@@ -23,8 +24,9 @@ class Fetcher final : public Listener {
   Status run();
 
  private:
-  /// How often a message was asked for: in a set with others, alone, and then only whether it is there.
-  enum class Stage { together, alone, search };
+  /// How often a message was asked for: in a set with others, or a large one in parts; alone; and then only whether it is
+  /// there.
+  enum class Stage { together, part, alone, search };
   struct Wanted {
     store::Item item;
     std::optional<Error> why;  ///< what the last try ended with
@@ -38,6 +40,17 @@ class Fetcher final : public Listener {
     bool searched_there = false;
     std::uint64_t octets = 0;  ///< as the listing had it: a hint
     std::size_t opening = 0;   ///< which of openings_ it belongs to
+    std::uint64_t offset = 0;  ///< Stage::part
+  };
+  /// The large message that is fetched in parts; one at a time, and its folder stays open meanwhile.
+  struct Large {
+    Large(const store::FolderInfo& its_folder, std::size_t its_opening, Wanted its_wanted, Parts its_parts)
+        : folder(&its_folder), opening(its_opening), wanted(std::move(its_wanted)), parts(std::move(its_parts)) {}
+    const store::FolderInfo* folder;
+    std::size_t opening;
+    Wanted wanted;
+    Parts parts;
+    bool arrives = false;  ///< the body at hand is a part of it
   };
   /// A command that waits for room.
   struct ToSend {
@@ -67,6 +80,13 @@ class Fetcher final : public Listener {
   Status open_folder(const store::FolderInfo& folder);
   Asked* asked_for(std::size_t opening, Uid uid);
   Status take(std::size_t opening, const FetchResponse& fetched);
+  Status deliver(std::size_t opening, const store::Item& item, const mail::ContentPtr& body,
+                 const FetchResponse& fetched);
+  Status begin_large(const store::FolderInfo& folder, Uid uid, Wanted wanted);
+  Status go_on_with_large();
+  Status end_large();
+  [[nodiscard]] bool goes_in_parts(const store::Item& item) const;
+  [[nodiscard]] bool must_wait(const ToSend& next) const;
   Status end_of(Asked asked, const TaggedResponse& response);
   Status end_of_opening(Asked& asked, const TaggedResponse& response);
   Status try_again(Asked& asked, std::map<Uid, Wanted> left);
@@ -84,6 +104,7 @@ class Fetcher final : public Listener {
   std::deque<ToSend> to_send_, again_;
   std::uint64_t octets_ahead_ = 0;
 
+  std::optional<Large> large_;
   std::unique_ptr<files::ContentWriter> writer_;
   mail::ContentPtr body_;
 };

@@ -63,6 +63,32 @@ class Memory(ServerTest):
         for peak in (into, out, proof):
             self.assertLess(peak, CEILING_MIB)
 
+    @unittest.skipIf(support.instrumented(), "sanitizers keep memory of their own")
+    def test_a_message_of_100_MiB_comes_in_parts(self):
+        digest = write_huge(self.path("src", "cur", "1.host:2,S"), 100)
+        for number in range(20):
+            with open(self.path("src", "cur", "2.M%d.host:2,S" % number), "wb") as file:
+                file.write(support.message(number))
+        account = self.account()
+        self.peak_mib(*self.arguments("copy", "maildir:" + self.path("src"), account, "-q"))
+        out = self.peak_mib(*self.arguments("copy", account, "maildir:" + self.path("back"), "-q", "--trace", self.path("trace")))
+        proof = self.peak_mib(*self.arguments("verify", account, "maildir:" + self.path("back"), "-q"))
+        print("peak MiB: out of the account %.1f, verify %.1f" % (out, proof))
+        with open(self.path("trace"), encoding="utf-8") as file:
+            asked = [line for line in file if " > " in line and "FETCH" in line and "BODY.PEEK[]" in line]
+        parts = [line for line in asked if "BODY.PEEK[]<" in line]
+        self.assertEqual(len(parts), (os.path.getsize(self.path("back", "cur", self.largest())) >> 23) + 2, parts)
+        self.assertEqual(len(asked) - len(parts), 1, "the large one was asked for whole: %s" % asked)
+        names = os.listdir(self.path("back", "cur"))
+        self.assertEqual(len(names), 21)
+        self.assertIn(digest, [digest_of(self.path("back", "cur", name)) for name in names])
+        for peak in (out, proof):
+            self.assertLess(peak, CEILING_MIB)
+
+    def largest(self):
+        names = os.listdir(self.path("back", "cur"))
+        return max(names, key=lambda name: os.path.getsize(self.path("back", "cur", name)))
+
 
 if __name__ == "__main__":
     accounts.main()

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/checked.hpp"
 #include "base/strings.hpp"
 
 namespace mailhaul::imap {
@@ -43,6 +44,23 @@ bool is_harmless(const Response& response) {
   return status != nullptr && status->condition != Condition::preauth;
 }
 
+std::optional<std::uint64_t> number_behind(std::string_view line, std::string_view word) {
+  const std::size_t at = line.find(word);
+  if (at == std::string_view::npos) return std::nullopt;
+  const std::string_view rest = line.substr(at + word.size());
+  return parse_uint(rest.substr(0, std::min(rest.find_first_not_of("0123456789"), rest.size())));
+}
+
+BodyHead body_head_of(std::string_view line) {
+  BodyHead head;
+  if (!line.ends_with('}')) return head;
+  head.origin = number_behind(line, "BODY[]<");
+  auto uid = number_behind(line, "(UID ");
+  if (!uid) uid = number_behind(line, " UID ");
+  if (uid && *uid != 0 && *uid <= 0xFFFF'FFFF) head.uid = static_cast<Uid>(*uid);
+  return head;
+}
+
 }  // namespace
 
 /// The parser's sink for the time of one feed.
@@ -73,6 +91,7 @@ class Client::Route final : public ResponseSink {
   Status on_body_end() override { return sink_.on_body_end(client_.oldest()); }
 
   void on_line(std::optional<std::uint64_t> literal, std::string_view line) override {
+    client_.body_head_ = body_head_of(line);
     if (!client_.trace_) return;
     const bool is_challenge = line.starts_with('+') && !literal && !client_.flight_.empty() &&
                               is_authenticate(client_.flight_.front().command);

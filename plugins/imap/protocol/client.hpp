@@ -24,6 +24,13 @@ enum class Literals { synchronizing, minus, plus };
 /// How far a command has left us.
 enum class Departed { nothing, part, all };
 
+/// What stands in a FETCH response before the body that it delivers: "* 3 FETCH (UID 7 BODY[]<8388608> {100}". A hint, for
+/// the response is understood only when it is whole; items behind the body are not in it.
+struct BodyHead {
+  std::optional<Uid> uid;
+  std::optional<std::uint64_t> origin;
+};
+
 /// What a client hears. `current` is the oldest command in flight, to which untagged data belongs; 0 = none.
 class ClientSink {
  public:
@@ -82,6 +89,8 @@ class Client {
   /// The server's word on its way out (untagged BYE), "" = none.
   [[nodiscard]] const std::string& bye() const { return bye_; }
   [[nodiscard]] bool greeted() const { return greeted_; }
+  /// Of the body that begins: within on_body_begin(). Empty for a body that came as a quoted string.
+  [[nodiscard]] const BodyHead& body_head() const { return body_head_; }
 
  private:
   class Route;
@@ -134,6 +143,7 @@ class Client {
   bool plaintext_over_ = false;  // STARTTLS's OK has come, begin_tls() has not
   bool compressed_now_ = false;  // COMPRESS's OK has come, take_behind() has not
   std::string behind_;
+  BodyHead body_head_;
   std::uint64_t tag_seed_;
   std::string bye_;
   CommandId last_ = 0;

@@ -518,3 +518,35 @@ TEST(ImapClient, A_refused_COMPRESS_changes_nothing) {
   EXPECT_EQ(wire.sink.events.back(), "0: exists 1");
   EXPECT_EQ(wire.begin(Command("NOOP")), "NOOP\r\n");
 }
+
+TEST(ImapClient, What_stands_before_a_body_is_known_when_it_begins) {
+  struct Row {
+    std::string line;
+    std::optional<Uid> uid;
+    std::optional<std::uint64_t> origin;
+  };
+  using mailhaul::imap::testing::ClientRecorder;
+  struct Looking : ClientRecorder {
+    Status on_body_begin(CommandId current, std::uint64_t size) override {
+      head = client->body_head();
+      return ClientRecorder::on_body_begin(current, size);
+    }
+    const Client* client = nullptr;
+    BodyHead head{1, 1};
+  };
+  for (const Row& row : {Row{"* 1 FETCH (UID 7 BODY[]<8388608> {1}\r\nx)", 7, 8388608},
+                         Row{"* 1 FETCH (FLAGS () UID 7 BODY[]<0> {1}\r\nx)", 7, 0},
+                         Row{"* 1 FETCH (UID 7 BODY[] {1}\r\nx)", 7, std::nullopt},
+                         Row{"* 1 FETCH (BODY[]<0> {1}\r\nx UID 7)", std::nullopt, 0},
+                         Row{"* 1 FETCH (UID 7 BODY[]<0> \"x\")", std::nullopt, std::nullopt}}) {
+    Wire wire;
+    wire.log_in();
+    Looking sink;
+    sink.client = &wire.client;
+    (void)wire.begin(Command("FETCH"));
+    for (const char octet : row.line + "\r\n")
+      ASSERT_TRUE(wire.client.receive(as_octets(std::string_view(&octet, 1)), sink)) << row.line;
+    EXPECT_EQ(sink.head.uid, row.uid) << row.line;
+    EXPECT_EQ(sink.head.origin, row.origin) << row.line;
+  }
+}
