@@ -11,14 +11,15 @@
 
 namespace mailhaul::imap {
 
-/// One listing of what is new and what has gone. Nothing that a server says of it is believed before the counts prove it.
+/// One listing of what is new and what has gone. Nothing that a server says of it is believed before the counts prove
+/// it.
 class Changes {
  public:
   /// From one state to another of the same folder; nullopt: they have nothing in common, and all must be listed.
   [[nodiscard]] static std::optional<Changes> between(const std::string& since, const std::string& now);
 
-  /// Something may have gone, and a server with QRESYNC could tell what: both states have a HIGHESTMODSEQ, and it grew, as
-  /// it must then.
+  /// Something may have gone, and a server with QRESYNC could tell what: both states have a HIGHESTMODSEQ, and it grew,
+  /// as it must then.
   [[nodiscard]] bool wants_vanished() const;
   /// For after ENABLE QRESYNC: the EXAMINE asks for what has gone.
   void ask_vanished() { asks_ = true; }
@@ -35,9 +36,9 @@ class Changes {
   /// EXAMINE was answered by NO or BAD.
   void refuse() { refused_ = true; }
   [[nodiscard]] bool refused() const { return refused_; }
-  /// The UIDs that have gone, none where it was not asked for, when the counts prove them: of as many as were there, less
-  /// these, and with `fresh` new ones, as many are there. nullopt: they do not, or the server began to count changes
-  /// anew. Never more UIDs than the earlier state had messages.
+  /// The UIDs that have gone, none where it was not asked for, when the counts prove them: of as many as were there,
+  /// less these, and with `fresh` new ones, as many are there. nullopt: they do not, or the server began to count
+  /// changes anew. Never more UIDs than the earlier state had messages.
   [[nodiscard]] std::optional<UidSet> gone(const Mailbox& now, std::uint64_t fresh) const;
 
  private:

@@ -356,7 +356,8 @@ Status Fetcher::go_on_with_large() {
 Status Fetcher::end_large() {
   Large large = std::move(*large_);
   large_.reset();
-  if (const auto& error = openings_[large.opening].error) return sink_.on_failed(*large.folder, large.wanted.item, *error);
+  if (const auto& error = openings_[large.opening].error)
+    return sink_.on_failed(*large.folder, large.wanted.item, *error);
   if (large.parts.complete()) {
     MH_TRY(const auto body, large.parts.finish());
     if (body) return deliver(large.opening, large.wanted.item, *body, large.parts.first());

@@ -24,8 +24,8 @@ class Fetcher final : public Listener {
   Status run();
 
  private:
-  /// How often a message was asked for: in a set with others, or a large one in parts; alone; and then only whether it is
-  /// there.
+  /// How often a message was asked for: in a set with others, or a large one in parts; alone; and then only whether it
+  /// is there.
   enum class Stage { together, part, alone, search };
   struct Wanted {
     store::Item item;

@@ -57,9 +57,8 @@ Status Parts::append(Octets octets) {
 void Parts::take(const FetchResponse& fetched) {
   const bool arrived = std::exchange(arriving_, false);
   if (failed_) return;
-  const auto asked = std::find_if(asked_.begin(), asked_.end(), [&](const Asked& one) {
-    return !one.answered && fetched.body_origin == one.offset;
-  });
+  const auto asked = std::find_if(asked_.begin(), asked_.end(),
+                                  [&](const Asked& one) { return !one.answered && fetched.body_origin == one.offset; });
   // Without an origin, or with another: the answer to something else. Octets that did not come by begin() are lost.
   const bool lost = !arrived && fetched.body_size != 0;
   if (asked == asked_.end() || lost || (arrived && asked->offset != assembled_)) {
@@ -80,8 +79,7 @@ void Parts::take_in_order(std::uint64_t octets) {
 }
 
 void Parts::done(std::uint64_t offset, bool ok) {
-  const auto asked =
-      std::find_if(asked_.begin(), asked_.end(), [&](const Asked& one) { return one.offset == offset; });
+  const auto asked = std::find_if(asked_.begin(), asked_.end(), [&](const Asked& one) { return one.offset == offset; });
   if (asked == asked_.end()) return;
   if (!ok || !asked->answered) failed_ = true;
   asked_.erase(asked);

@@ -43,8 +43,8 @@ class Parts {
   [[nodiscard]] bool failed() const { return failed_; }
   /// An empty part behind the last octet has shown where the message ends.
   [[nodiscard]] bool complete() const { return ended_ && !failed_; }
-  /// Once, when complete(). nullopt: it has another size than the listing told, by more than servers that count otherwise
-  /// do.
+  /// Once, when complete(). nullopt: it has another size than the listing told, by more than servers that count
+  /// otherwise do.
   [[nodiscard]] Result<std::optional<mail::ContentPtr>> finish();
   /// Flags and date, as they came with the first part.
   [[nodiscard]] const FetchResponse& first() const { return first_; }

@@ -72,8 +72,8 @@ Command list_from(Uid first) {
   return command;
 }
 
-/// The state to remember. A UIDNEXT below what is there would hide mail next time (bad-input 41); or a message came just
-/// now.
+/// The state to remember. A UIDNEXT below what is there would hide mail next time (bad-input 41); or a message came
+/// just now.
 std::string state_after(const Mailbox& mailbox, const Listing& listing) {
   if (listing.highest() >= mailbox.uidnext.value_or(0)) return {};
   return state_of(mailbox.uidvalidity, mailbox.uidnext, mailbox.exists, mailbox.highestmodseq);
@@ -175,13 +175,12 @@ Result<bool> ImapSource::can_tell_vanished() {
   commands.back().raw(" QRESYNC");
   bool enabled = false;
   MH_TRY(const auto responses, session_->run_all(std::move(commands), [&](Response response) -> Status {
-           const auto* told = std::get_if<EnabledResponse>(&response);
-           if (told == nullptr) return {};
-           enabled = enabled || std::any_of(told->words.begin(), told->words.end(), [](const std::string& word) {
-                       return equals_ignoring_case(word, "QRESYNC");
-                     });
-           return {};
-         }));
+    const auto* told = std::get_if<EnabledResponse>(&response);
+    if (told == nullptr) return {};
+    enabled = enabled || std::any_of(told->words.begin(), told->words.end(),
+                                     [](const std::string& word) { return equals_ignoring_case(word, "QRESYNC"); });
+    return {};
+  }));
   tells_vanished_ = enabled && responses.back().condition == Condition::ok;
   return *tells_vanished_;
 }

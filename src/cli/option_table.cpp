@@ -56,7 +56,8 @@ constexpr std::array kOptions{
     OptionSpec{"rate", 0, "BYTES", kRuns, "read and write at most this much a second over the network, each way"},
     OptionSpec{"compress", 0, "HOW", kRuns,
                "compress what goes to and from IMAP servers: auto (where the server can), on or off (default off)"},
-    OptionSpec{"seen", 0, {}, kCopy, "mark mail that comes from POP3 as read: POP3 has no flags, so else it arrives unread"},
+    OptionSpec{
+        "seen", 0, {}, kCopy, "mark mail that comes from POP3 as read: POP3 has no flags, so else it arrives unread"},
     OptionSpec{"content-only", 0, {}, kVerify, "do not compare flags and dates"},
     OptionSpec{"memory", 0, "SIZE", kRuns, "hold at most this much mail in memory (default 64M)"},
     OptionSpec{"outcomes", 0, "FILE", kRuns, "write one JSON line a message: what became of it"},

@@ -156,9 +156,8 @@ Result<std::unique_ptr<Connection>> compress(std::unique_ptr<Connection> inner, 
   if (!deflater) return std::move(deflater).error().context(place);
   auto inflater = Inflater::make();
   if (!inflater) return std::move(inflater).error().context(place);
-  return std::unique_ptr<Connection>(std::make_unique<CompressedConnection>(std::move(inner), std::move(place), clock,
-                                                                            std::move(deflater).value(),
-                                                                            std::move(inflater).value(), behind));
+  return std::unique_ptr<Connection>(std::make_unique<CompressedConnection>(
+      std::move(inner), std::move(place), clock, std::move(deflater).value(), std::move(inflater).value(), behind));
 }
 
 }  // namespace mailhaul::net

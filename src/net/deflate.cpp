@@ -13,8 +13,8 @@ namespace mailhaul::net {
 
 namespace {
 
-constexpr int kRaw = -15;     // window bits: 32 KiB, and neither zlib's header nor its sum (RFC 4978 section 3)
-constexpr int kMemory = 8;    // zlib's default
+constexpr int kRaw = -15;          // window bits: 32 KiB, and neither zlib's header nor its sum (RFC 4978 section 3)
+constexpr int kMemory = 8;         // zlib's default
 constexpr uInt kMost = 1U << 30U;  // zlib counts in 32 bits
 constexpr std::size_t kOutput = std::size_t{16} << 10U;
 

@@ -77,8 +77,8 @@ struct Descriptor {
   Result<Probe> (*probe)(const Location&, Services&, const OpenOptions&) = nullptr;
   std::string_view read_only{};  ///< one sentence why it cannot be written; "" = it can
   std::string_view instead{};    ///< and what to do
-  bool compresses = false;       ///< heeds Access::compress; open_source and open_target with `on` fail with `unsupported`
-                                 ///< where the server cannot
+  bool compresses = false;  ///< heeds Access::compress; open_source and open_target with `on` fail with `unsupported`
+                            ///< where the server cannot
 };
 
 /// Immutable after construction; thread-safe.

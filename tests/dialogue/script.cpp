@@ -16,9 +16,9 @@ namespace mailhaul::dialogue {
 namespace {
 
 constexpr std::array<std::string_view, 17> kHeaderKeys{
-    "quirk",           "row",      "threat", "server",    "about",   "id",         "location",     "greeting",
-    "allow-plaintext", "loopback", "pieces", "namespace", "timeout", "line-limit", "capabilities", "lockstep",
-    "compress"};
+    "quirk",    "row",        "threat",          "server",   "about",   "id",
+    "location", "greeting",   "allow-plaintext", "loopback", "pieces",  "namespace",
+    "timeout",  "line-limit", "capabilities",    "lockstep", "compress"};
 
 std::optional<char> escaped(std::string_view& rest) {
   const char c = rest.front();
@@ -244,7 +244,8 @@ class Reader {
         modseq = words.back().substr(7);
         words.pop_back();
       }
-      script_.folders.push_back({words[0], words.size() > 4 ? words[4] : words[0], words[1], words[2], words[3], modseq});
+      script_.folders.push_back(
+          {words[0], words.size() > 4 ? words[4] : words[0], words[1], words[2], words[3], modseq});
       return {};
     }
     if (key == "do") {

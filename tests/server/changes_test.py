@@ -1,5 +1,7 @@
 """A run after little has changed in a large folder: it costs what changed, and the outcome is that of a whole listing."""
 
+import time
+
 import accounts
 import mailreaders
 import proxy
@@ -9,9 +11,16 @@ from accounts import ServerTest
 COUNT = 2000
 
 
+# A server that keeps little history: what went long ago is told by all UIDs that are not there.
+FORGETFUL = ("mail_index_log_rotate_min_size = 1k\nmail_index_log_rotate_max_size = 2k\nmail_index_log_rotate_min_age = 1s\n"
+             "mail_index_log2_max_age = 1s\n")
+
+
 class Changes(ServerTest):
-    def filled(self, count=COUNT):
-        account = self.account(tls=False)
+    SERVERS = {"maildir": {}, "forgetful": {"extra": FORGETFUL}}
+
+    def filled(self, count=COUNT, server="maildir"):
+        account = self.account(server, tls=False)
         account.pop3().fill([support.message(number, size=300).replace(b"\n", b"\r\n") for number in range(count)])
         return account
 
@@ -75,6 +84,23 @@ class Changes(ServerTest):
             session.select(b"INBOX")
             uids = set(session.ask(session.session.uid("SEARCH", "ALL"))[0].decode().split())
         self.assertEqual({line["key"] for line in accounts.outcomes(self.path("again"))}, uids)
+
+    def test_a_server_that_forgot_what_went_is_not_believed(self):
+        account, target = self.filled(300, "forgetful"), "maildir:" + self.path("out")
+        self.haul("copy", account, target, "--dedup", "none")
+        self.change(account, "5,6")
+        self.haul("copy", account, target, "--dedup", "none")
+        self.change(account, "7,100")
+        for _ in range(3):
+            time.sleep(1.2)  # logs are rotated by their age, in seconds
+            with account.session() as session:
+                session.select(b"INBOX", readonly=False)
+                for number in range(30):
+                    session.ask(session.session.uid("STORE", "%d:200" % (10 + number), "+-"[number % 2] + "FLAGS", "(\\Flagged)"))
+        report = self.haul("copy", account, target, "--dedup", "none", "--trace", self.path("trace"))
+        self.assertEqual((report["listed"], report["copied"], report["present"]), (296, 0, 296), report)
+        with open(self.path("trace"), encoding="utf-8") as file:
+            self.assertIn("VANISHED (EARLIER) 5:7,100", file.read(), "the test is to see a history that is not exact")
 
     def test_what_its_user_removed_at_the_target_proves_nothing_any_more(self):
         """Mail that was there before us, was known by its content, and went: its like must be brought when it comes."""

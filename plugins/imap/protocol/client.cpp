@@ -261,8 +261,8 @@ Status Client::receive(Octets octets, ClientSink& sink) {
       return {};
     }
     if (plaintext_over_) return stop(breach("the server sent something between its OK to STARTTLS and the encryption"));
-    // Line by line then: not even half a line may follow the OK to STARTTLS (threat 3), and what follows that to COMPRESS
-    // is no line.
+    // Line by line then: not even half a line may follow the OK to STARTTLS (threat 3), and what follows that to
+    // COMPRESS is no line.
     std::size_t count = octets.size();
     if (is_changing_layers()) count = std::min(as_text(octets).find('\n'), octets.size() - 1) + 1;
     if (auto status = feed(octets.first(count), sink); !status) return stop(std::move(status).error());

@@ -24,8 +24,8 @@ enum class Literals { synchronizing, minus, plus };
 /// How far a command has left us.
 enum class Departed { nothing, part, all };
 
-/// What stands in a FETCH response before the body that it delivers: "* 3 FETCH (UID 7 BODY[]<8388608> {100}". A hint, for
-/// the response is understood only when it is whole; items behind the body are not in it.
+/// What stands in a FETCH response before the body that it delivers: "* 3 FETCH (UID 7 BODY[]<8388608> {100}". A hint,
+/// for the response is understood only when it is whole; items behind the body are not in it.
 struct BodyHead {
   std::optional<Uid> uid;
   std::optional<std::uint64_t> origin;
@@ -64,8 +64,8 @@ class Client {
   [[nodiscard]] bool plaintext_rules() const { return plaintext_rules_; }
   /// After STARTTLS: whatever was said before is void.
   void begin_tls();
-  /// Once after the OK to COMPRESS (RFC 4978): what receive() was given behind it, which is compressed already. Until then
-  /// no command may be started and nothing more received.
+  /// Once after the OK to COMPRESS (RFC 4978): what receive() was given behind it, which is compressed already. Until
+  /// then no command may be started and nothing more received.
   [[nodiscard]] std::string take_behind();
 
   /// Queues a command. Error: Command::check(); or bug, when one that is_alone() is in flight.

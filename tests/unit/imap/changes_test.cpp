@@ -48,15 +48,15 @@ TEST(Changes, Want_to_know_what_went_only_where_something_may_have_gone_and_can_
     std::string since, now;
     bool wants, worth;
   };
-  for (const Row& row : {Row{state(9, 5, "20"), state(9, 4, "30"), true, false},
-                         Row{state(9, 5, "20"), state(12, 8, "30"), false, true},  // three UIDs, three more
-                         Row{state(9, 5, "20"), state(12, 7, "30"), true, true},
-                         Row{state(9, 5, "20"), state(9, 5, "30"), false, true},  // flags
-                         Row{state(9, 5, "20"), state(12, 9, "30"), true, false},  // more than there are UIDs
-                         Row{state(9, 5, "20"), state(9, 4, "20"), false, false},
-                         Row{state(9, 5, "20"), state(9, 4, "19"), false, false},
-                         Row{state(9, 5, "20"), state(9, 4, "-"), false, false},
-                         Row{state(9, 5, "-"), state(12, 7, "30"), false, true}}) {
+  for (const Row& row :
+       {Row{state(9, 5, "20"), state(9, 4, "30"), true, false},
+        Row{state(9, 5, "20"), state(12, 8, "30"), false, true},  // three UIDs, three more
+        Row{state(9, 5, "20"), state(12, 7, "30"), true, true},
+        Row{state(9, 5, "20"), state(9, 5, "30"), false, true},   // flags
+        Row{state(9, 5, "20"), state(12, 9, "30"), true, false},  // more than there are UIDs
+        Row{state(9, 5, "20"), state(9, 4, "20"), false, false},
+        Row{state(9, 5, "20"), state(9, 4, "19"), false, false}, Row{state(9, 5, "20"), state(9, 4, "-"), false, false},
+        Row{state(9, 5, "-"), state(12, 7, "30"), false, true}}) {
     const auto changes = Changes::between(row.since, row.now);
     ASSERT_TRUE(changes.has_value());
     EXPECT_EQ(changes->wants_vanished(), row.wants) << row.now;
@@ -82,8 +82,7 @@ TEST(Changes, More_ranges_than_memory_is_there_for_prove_nothing) {
   // The worst order: each before the last.
   std::vector<UidSet::Range> ranges;
   for (Uid i = 0; i < kRanges; ++i) ranges.push_back({2 * (kRanges - i), 2 * (kRanges - i)});
-  for (Uid i = 0; i < kRanges; i += 1000)
-    changes->take(vanished({ranges.begin() + i, ranges.begin() + i + 1000}));
+  for (Uid i = 0; i < kRanges; i += 1000) changes->take(vanished({ranges.begin() + i, ranges.begin() + i + 1000}));
   EXPECT_TRUE(changes->gone(mailbox(2 * kRanges, 30), 0).has_value());
   changes->take(vanished({{1, 1}}));
   EXPECT_FALSE(changes->gone(mailbox(2 * kRanges - 1, 30), 0).has_value());

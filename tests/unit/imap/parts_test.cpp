@@ -25,7 +25,8 @@ struct Fetching {
 
   /// One part: as much of the message as there is.
   void give(std::uint64_t offset) {
-    const std::string_view piece = std::string_view(text).substr(std::min<std::size_t>(offset, text.size()), Parts::kOctets);
+    const std::string_view piece =
+        std::string_view(text).substr(std::min<std::size_t>(offset, text.size()), Parts::kOctets);
     const bool due = parts.begin({7, offset}, piece.size());
     if (due) {
       EXPECT_TRUE(parts.append(as_octets(piece)).ok());
@@ -86,7 +87,8 @@ TEST(Parts, Make_the_message_and_look_for_its_end) {
 }
 
 TEST(Parts, Are_no_message_when_the_size_is_another) {
-  for (const auto& [size, told] : {std::pair(40 * kMiB, 60 * kMiB), std::pair(60 * kMiB, 40 * kMiB), std::pair(0 * kMiB, 40 * kMiB)}) {
+  for (const auto& [size, told] :
+       {std::pair(40 * kMiB, 60 * kMiB), std::pair(60 * kMiB, 40 * kMiB), std::pair(0 * kMiB, 40 * kMiB)}) {
     Fetching fetching(size, told);
     (void)fetching.run();
     ASSERT_TRUE(fetching.parts.complete());
