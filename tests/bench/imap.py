@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Accounts beside mbsync (isync): IMAP -> IMAP, IMAP -> Maildir, Maildir -> IMAP, on a private Dovecot. Prints JSON.
+"""Accounts beside mbsync (isync), and imapsync where $IMAPSYNC names it: IMAP -> IMAP, IMAP -> Maildir, Maildir -> IMAP, on a private Dovecot. Prints JSON.
 
     MH_BINARY=build/release/mailhaul python3 tests/bench/imap.py [--corpus S|T|L] [--messages N] [--rounds N] [--rtt MS]
         [--jobs imap-imap,imap-maildir,maildir-imap] [--tls] [--storage maildir|sdbox] [--fsync optimized|never|always]
 
-One run: rounds are interleaved, every target is read back by doveadm or from its files and compared by digests. Both
-programs use one connection a side, and both sync what they write to a Maildir. `again` is the run after it that finds
+One run: rounds are interleaved, every target is read back by doveadm or from its files and compared by digests. mbsync
+and imapsync use one connection a side, mailhaul two to write to an account (--options "--connections 1" for one); both
+mailhaul and mbsync sync what they write to a Maildir. imapsync runs with the options that its author names for speed,
+and between accounts only. `again` is the run after it that finds
 nothing to do. A delay is added by a proxy in this process, which limits no bandwidth."""
 
 import argparse
@@ -34,7 +36,8 @@ FOLDERS = [(("INBOX",), 30), (("Sent",), 15), (("Drafts",), 1), (("Trash",), 4),
            (("Archive", "2019"), 8), (("Arbeit", "Projekte", "Größe"), 7), (("Lists", "dev-announce"), 10), (("Личное",), 4),
            (("日本語", "メール"), 3), (("Receipts & Bills",), 2)]
 MESSAGES = {"S": 2000, "T": 20000, "L": 400}
-USERS = ["source", "ours", "theirs"]
+USERS = ["source", "ours", "theirs", "others"]
+OWNERS = {"mailhaul": "ours", "mbsync": "theirs", "imapsync": "others"}
 
 
 # The corpus -----------------------------------------------------------------------------------------------------------
@@ -155,6 +158,20 @@ class Bench:
                        % self.path("mbsync-state"))
         return run(["mbsync", "-q", "-c", self.path("mbsyncrc"), "c"])
 
+    # imapsync
+
+    def imapsync(self, source, target, again=False):
+        if not again:
+            self.fresh("others")
+            os.makedirs(self.fresh("imapsync"))
+        command = [os.environ["IMAPSYNC"], "--useuid", "--usecache", "--nofoldersizes", "--nofoldersizesatend", "--noid",
+                   "--nocheckmessageexists", "--no-modulesversion", "--noreleasecheck", "--nolog", "--tmpdir", self.path("imapsync")]
+        for side, user in (("1", "source"), ("2", "others")):
+            command += ["--host" + side, "localhost", "--port" + side, str(self.port), "--user" + side, user,
+                        "--password" + side, self.server.users[user],
+                        *(["--ssl" + side] if self.tls else ["--nossl" + side, "--notls" + side])]
+        return run(command, dict(os.environ, HOME=self.path("imapsync")))
+
     # Judging
 
     def digests(self, kind, name):
@@ -170,8 +187,8 @@ def measure(bench, job, rounds, expected, programs):
     figures = {name + when: [] for name in programs for when in ("", " again")}
     for number in range(rounds):
         for name in programs if number % 2 == 0 else programs[::-1]:
-            program = bench.mailhaul if name == "mailhaul" else bench.mbsync
-            owner = "ours" if name == "mailhaul" else "theirs"
+            program = getattr(bench, name)
+            owner = OWNERS[name]
             figures[name].append(program(source, target))
             found = bench.digests(target, owner if target == "imap" else owner + "-maildir")
             if found != expected:
@@ -190,9 +207,11 @@ def summary(figures, octets, count):
         if not name.endswith("again"):
             result[name]["cpu_seconds_per_gib"] = result[name]["cpu"] / octets * 2 ** 30
             result[name]["messages_per_second"] = count / result[name]["wall"]["median"]
-    if "mbsync" in result:
+    for peer in OWNERS:
+        if peer == "mailhaul" or peer not in result:
+            continue
         for when in ("", " again"):
-            result["mbsync_over_mailhaul" + when] = result["mbsync" + when]["wall"]["median"] / result["mailhaul" + when]["wall"]["median"]
+            result[peer + "_over_mailhaul" + when] = result[peer + when]["wall"]["median"] / result["mailhaul" + when]["wall"]["median"]
     return result
 
 
@@ -207,11 +226,12 @@ def main():
     options.add_argument("--storage", default="maildir")
     options.add_argument("--fsync", default="optimized", help="mail_fsync of the server")
     options.add_argument("--options", default="", help="further options of mailhaul")
-    options.add_argument("--programs", default="mailhaul,mbsync")
+    options.add_argument("--programs", default="mailhaul,mbsync,imapsync")
     options.add_argument("--scratch", default="/tmp")
     chosen = options.parse_args()
     count = chosen.messages or MESSAGES[chosen.corpus]
-    programs = [name for name in chosen.programs.split(",") if name == "mailhaul" or shutil.which(name)]
+    programs = [name for name in chosen.programs.split(",")
+                if name == "mailhaul" or shutil.which(os.environ.get("IMAPSYNC", "") if name == "imapsync" else name)]
     scratch = tempfile.mkdtemp(prefix="mailhaul-bench-", dir=chosen.scratch)
     with contextlib.ExitStack() as cleanup:
         cleanup.callback(shutil.rmtree, scratch, ignore_errors=True)
@@ -230,7 +250,8 @@ def main():
         result = {"corpus": chosen.corpus, "messages": count, "octets": octets, "rounds": chosen.rounds, "rtt_ms": chosen.rtt,
                   "tls": chosen.tls, "storage": chosen.storage, "mail_fsync": chosen.fsync}
         for job in chosen.jobs.split(","):
-            result[job] = summary(measure(bench, job, chosen.rounds, expected, programs), octets, count)
+            able = [name for name in programs if name != "imapsync" or job == "imap-imap"]
+            result[job] = summary(measure(bench, job, chosen.rounds, expected, able), octets, count)
         json.dump(result, sys.stdout, indent=1)
         print()
 
