@@ -294,7 +294,7 @@ class Scale:
         figures = {name: {} for name in programs}
         for delay in (0, rtt):
             with proxy.Proxy(server.port, rtt=delay / 1000) as line:
-                bench = imap.Bench(self.scratch, server, argparse.Namespace(tls=False), line.port)
+                bench = imap.Bench(self.scratch, server, argparse.Namespace(tls=False, options=""), line.port)
                 expected = bench.digests("imap", "source")
                 assert len(expected) == count * each, (len(expected), count * each)
                 for name in programs:
