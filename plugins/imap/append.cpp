@@ -177,6 +177,7 @@ void ImapTarget::stored(Group group, const Code& code) {
     }
     unseen.push_back(std::move(one));
   }
+  look_early(group.folder);
 }
 
 /// NO and BAD: nothing of the command is stored. A group is halved until the one to blame is alone.

@@ -12,6 +12,7 @@ namespace {
 
 /// Between two looks another program may have stored some, too.
 constexpr std::size_t kMostLookedAt = 100'000;
+constexpr std::size_t kEarlyLook = 32;  // a look for each message would be one command more for each
 
 /// Flags and keywords that were asked for and are not there.
 struct Lost {
@@ -28,6 +29,51 @@ Lost lost_of(const mail::Meta& asked, const mail::Meta& there) {
 }
 
 }  // namespace
+
+/// Where the server told the UIDs and the folder is open, the look at many leaves at once, behind what is on its way: to
+/// wait for its answer would leave the line empty for a round trip.
+void ImapTarget::look_early(std::uint32_t folder) {
+  auto& unseen = unseen_[folder];
+  if (selected_ != folder || unseen.size() < kEarlyLook) return;
+  UidSet uids;
+  EarlyLook look;
+  look.folder = folder;
+  for (auto one = unseen.begin(); one != unseen.end();) {
+    // Of two that were given the same UID one waits: a look at both could not tell them apart.
+    const bool taken = one->uid && look.unseen.try_emplace(*one->uid).second;
+    if (!taken) {
+      ++one;
+      continue;
+    }
+    uids.add(*one->uid);
+    look.unseen[*one->uid] = std::move(*one);
+    one = unseen.erase(one);
+  }
+  if (unseen.empty()) unseen_.erase(folder);
+  const auto parts = uids.split(session_->quirks().command_octets - 100);
+  Command command("UID FETCH");
+  if (parts.size() == 1) command.uids(parts.front()).raw(" (UID RFC822.SIZE INTERNALDATE FLAGS)");
+  const auto id = parts.size() == 1 ? session_->start(std::move(command)) : Result<CommandId>(interrupted());
+  if (id.ok()) {
+    early_looks_.emplace(*id, std::move(look));
+    return;
+  }
+  // Later, with all the others.
+  for (auto& [uid, one] : look.unseen) unseen_[folder].push_back(std::move(one));
+}
+
+/// What was there as it should be is told; the rest is for the look of flush(), which asks and compares thoroughly.
+void ImapTarget::end_early_look(CommandId id) {
+  auto entry = early_looks_.extract(id);
+  if (entry.empty()) return;
+  EarlyLook& look = entry.mapped();
+  for (auto& [uid, one] : look.unseen) {
+    if (one.seen && !one.doubtful)
+      tell(folders_[look.folder], std::move(one));
+    else
+      unseen_[look.folder].push_back(std::move(one));
+  }
+}
 
 /// One round trip for all folders with something unseen: a server takes the next SELECT only when it is done with the
 /// FETCH before it.

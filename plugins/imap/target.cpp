@@ -56,6 +56,7 @@ ImapTarget::~ImapTarget() { session_->set_listener(nullptr); }
 
 void ImapTarget::tell(const store::Ticket& ticket,
                       std::variant<store::Stored, store::Refused, store::InDoubt> verdict) {
+  ++verdicts_;
   acks_.on_ack({ticket, std::move(verdict)});
 }
 
@@ -73,6 +74,9 @@ void ImapTarget::break_off() {
   broken_ = true;
   for (auto& [folder, unseen] : unseen_) {
     for (auto& one : unseen) tell(one.parcel.ticket, std::move(one.verdict));
+  }
+  for (auto& [id, look] : std::exchange(early_looks_, {})) {
+    for (auto& [uid, one] : look.unseen) tell(one.parcel.ticket, std::move(one.verdict));
   }
   for (const auto& [id, group] : sent_) {
     const bool left_whole = session_->client().departed(id) == Departed::all;
@@ -441,7 +445,7 @@ Status ImapTarget::find_since(const store::FolderHandle& handle, std::string_vie
 Status ImapTarget::flush() {
   if (broken_) return guard(session_->turn(milliseconds(0)));
   enqueue_group();
-  while (!sent_.empty() || !queue_.empty()) {
+  while (!sent_.empty() || !queue_.empty() || !early_looks_.empty()) {
     MH_CHECK(guard(start_queued()));
     MH_CHECK(guard(session_->turn(kTurn)));
   }
@@ -451,9 +455,27 @@ Status ImapTarget::flush() {
   return guard(send_updates());
 }
 
+/// As long as answers are under way they bring verdicts by themselves.
+Status ImapTarget::ease() {
+  if (broken_) return guard(session_->turn(milliseconds(0)));
+  const std::uint64_t before = verdicts_;
+  while (verdicts_ == before && (!sent_.empty() || !queue_.empty() || !early_looks_.empty())) {
+    MH_CHECK(guard(start_queued()));
+    MH_CHECK(guard(session_->turn(kTurn)));
+  }
+  return verdicts_ == before ? flush() : Status();
+}
+
 Status ImapTarget::pump(milliseconds) { return guard(session_->keep_alive()); }
 
-Status ImapTarget::on_untagged(CommandId, Response response) {
+Status ImapTarget::on_untagged(CommandId current, Response response) {
+  if (const auto look = early_looks_.find(current); look != early_looks_.end()) {
+    const auto* fetched = std::get_if<FetchResponse>(&response);
+    if (fetched != nullptr && fetched->uid && fetched->size) {
+      const auto one = look->second.unseen.find(*fetched->uid);
+      if (one != look->second.unseen.end()) judge(one->second, *fetched);
+    }
+  }
   // What comes unasked between commands: the selected folder grows.
   if (selected_) folders_[*selected_].mailbox.take(response);
   return {};
@@ -461,7 +483,10 @@ Status ImapTarget::on_untagged(CommandId, Response response) {
 
 Status ImapTarget::on_done(CommandId id, const TaggedResponse& response) {
   const auto entry = sent_.find(id);
-  if (entry == sent_.end()) return {};
+  if (entry == sent_.end()) {
+    end_early_look(id);
+    return {};
+  }
   Group group = std::move(entry->second);
   sent_.erase(entry);
   sent_octets_ -= std::min(sent_octets_, group.octets);

@@ -35,6 +35,7 @@ class ImapTarget final : public store::Target, private Listener {
   Status find_since(const store::FolderHandle& folder, std::string_view watermark,
                     std::span<const store::Wanted> wanted, const std::function<Status(store::Match)>& sink) override;
   Status flush() override;
+  Status ease() override;
   Status pump(std::chrono::milliseconds until) override;
 
  private:
@@ -99,6 +100,12 @@ class ImapTarget final : public store::Target, private Listener {
     std::map<Uid, FetchResponse> there;
   };
 
+  /// A look at what was stored in the open folder, in flight while more is sent.
+  struct EarlyLook {
+    std::uint32_t folder = 0;
+    std::map<Uid, Unseen> unseen;
+  };
+
   Status on_untagged(CommandId current, Response response) override;
   Status on_body_begin(CommandId, std::uint64_t) override { return {}; }
   Status on_body(CommandId, Octets) override { return {}; }
@@ -132,6 +139,8 @@ class ImapTarget final : public store::Target, private Listener {
   void refused(Group group, const TaggedResponse& response);
 
   // read_back.cpp
+  void look_early(std::uint32_t folder);
+  void end_early_look(CommandId id);
   Status look_at_stored();
   void ask_about(Look& look, std::vector<Call>& calls);
   Status conclude(Look& look, std::span<const TaggedResponse> answers, std::deque<Unseen>& unseen);
@@ -158,6 +167,8 @@ class ImapTarget final : public store::Target, private Listener {
   std::deque<Group> queue_;           ///< full, or parts of a refused one: to be sent when there is room
   std::map<CommandId, Group> ended_;  ///< told when the session ended; their octets may still be referred to
   std::map<std::uint32_t, std::deque<Unseen>> unseen_;  ///< by folder
+  std::map<CommandId, EarlyLook> early_looks_;
+  std::uint64_t verdicts_ = 0;  ///< told so far
   std::vector<Update> updates_;
 };
 

@@ -13,8 +13,8 @@ namespace {
 constexpr std::size_t kBatchMessages = 64;
 constexpr std::uint64_t kBatchOctets = 4ULL << 20;
 // Beyond so many batches without an answer a target has stopped being faster than its disk. One with several sessions
-// asks for the ends of the first half of it while the second is under way.
-constexpr std::size_t kWindowMessages = 4 * kBatchMessages, kSharedMessages = 8 * kBatchMessages;
+// has twice a round trip's worth on its way: the answer, and the look at what was stored.
+constexpr std::size_t kWindowMessages = 4 * kBatchMessages, kSharedMessages = 16 * kBatchMessages;
 constexpr std::uint64_t kWindowOctets = 4 * kBatchOctets;
 // A change of flags that kills sessions is not worth a third one.
 constexpr int kUpdateAttempts = 3;

@@ -12,9 +12,9 @@
 namespace mailhaul::pipeline {
 namespace {
 
-// A session is asked for the ends of what it has after so much: more would only be in doubt with it.
-constexpr std::size_t kFlushMessages = 256;
-constexpr std::uint64_t kFlushOctets = 8ULL << 20;
+// A session with so much under way is asked for Acks: more would only be in doubt with it. How often that is looked at.
+constexpr std::size_t kOpenMessages = 640, kEaseMessages = 64;
+constexpr std::uint64_t kOpenOctets = 12ULL << 20, kEaseOctets = 4ULL << 20;
 // So many folders are opened together, ahead of their mail: with CREATE, SUBSCRIBE and SELECT each they are two dozen
 // commands at once, which servers take.
 constexpr std::size_t kOpenTogether = 8;
@@ -111,32 +111,34 @@ class Lanes::Lane final : public store::AckSink {
   void give(const store::Ticket& ticket, std::uint64_t octets, std::function<Status(store::Target&)> call) {
     {
       const std::lock_guard lock(shared_.mutex);
-      open_tickets_.insert(ticket);
+      open_tickets_.emplace(ticket, octets);
+      open_octets_ += octets;
     }
     post([this, ticket, call = std::move(call)](store::Target& target) {
       const Status status = call(target);
       if (status.ok()) return;
       const std::lock_guard lock(shared_.mutex);
       // One that got its verdict before the call failed had been accepted.
-      if (open_tickets_.erase(ticket) != 0) shared_.acks.push_back({ticket, store::Refused{status.error()}});
+      if (close(ticket)) shared_.acks.push_back({ticket, store::Refused{status.error()}});
       shared_.note_trouble(status.error());
     });
     given_octets_ += octets;
-    if (++given_ >= kFlushMessages || given_octets_ >= kFlushOctets) begin_flush();
-  }
-
-  /// Queues a flush and does not wait for it.
-  void begin_flush() {
+    if (++given_ < kEaseMessages && given_octets_ < kEaseOctets) return;
     given_ = 0;
     given_octets_ = 0;
+    if (is_full()) begin(&store::Target::ease);
+  }
+
+  /// Queues a call that brings Acks, and does not wait for it.
+  void begin(Status (store::Target::*call)()) {
     {
       const std::lock_guard lock(shared_.mutex);
-      ++flushes_;
+      ++awaited_;
     }
-    post([this](store::Target& target) {
-      const Status status = target.flush();
+    post([this, call](store::Target& target) {
+      const Status status = (target.*call)();
       const std::lock_guard lock(shared_.mutex);
-      --flushes_;
+      --awaited_;
       if (status.ok()) return;
       shared_.note_trouble(status.error());
       shared_.flush_error = status.error();
@@ -156,9 +158,10 @@ class Lanes::Lane final : public store::AckSink {
     });
   }
 
-  /// Tickets without an Ack, flushes queued or at work: under the lock.
+  /// Under the lock: tickets without an Ack; whether something is queued or at work that may bring some.
   [[nodiscard]] std::size_t open_tickets() const { return open_tickets_.size(); }
-  [[nodiscard]] std::size_t flushes() const { return flushes_; }
+  [[nodiscard]] bool is_awaited() const { return awaited_ != 0; }
+  [[nodiscard]] bool is_at_work() const { return busy_ || !tasks_.empty(); }
 
   /// From now on folders of the plan are opened together, ahead of their mail.
   void set_plan(std::vector<store::FolderWish> plan) {
@@ -187,7 +190,7 @@ class Lanes::Lane final : public store::AckSink {
   void on_ack(const store::Ack& ack) override {
     {
       const std::lock_guard lock(shared_.mutex);
-      open_tickets_.erase(ack.ticket);
+      close(ack.ticket);
       shared_.acks.push_back(ack);
     }
     shared_.told.notify_all();
@@ -195,6 +198,19 @@ class Lanes::Lane final : public store::AckSink {
 
  private:
   using Task = std::function<void(store::Target&)>;
+
+  /// Under the lock. False: it had its verdict before.
+  bool close(const store::Ticket& ticket) {
+    const auto open = open_tickets_.find(ticket);
+    if (open == open_tickets_.end()) return false;
+    open_octets_ -= open->second;
+    open_tickets_.erase(open);
+    return true;
+  }
+  [[nodiscard]] bool is_full() {
+    const std::lock_guard lock(shared_.mutex);
+    return open_tickets_.size() >= kOpenMessages || open_octets_ >= kOpenOctets;
+  }
 
   void post(Task task) {
     {
@@ -240,6 +256,7 @@ class Lanes::Lane final : public store::AckSink {
       {
         std::unique_lock lock(shared_.mutex);
         busy_ = false;
+        if (tasks_.empty()) shared_.told.notify_all();
         wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
         if (stopping_) break;
         task = std::move(tasks_.front());
@@ -261,13 +278,14 @@ class Lanes::Lane final : public store::AckSink {
   std::vector<store::FolderWish> plan_;
   std::size_t ahead_ = 0;              ///< of the plan: the first that was not asked for
   std::set<mail::FolderPath> asked_;   ///< and not taken yet
-  std::size_t given_ = 0;              ///< since the last flush
+  std::size_t given_ = 0;              ///< since it was looked how much is open
   std::uint64_t given_octets_ = 0;
   // under the mutex
   std::deque<Task> tasks_;
-  std::set<store::Ticket> open_tickets_;
+  std::map<store::Ticket, std::uint64_t> open_tickets_;  ///< and their octets
   std::map<mail::FolderPath, Ready> ready_;
-  std::size_t flushes_ = 0;
+  std::uint64_t open_octets_ = 0;
+  std::size_t awaited_ = 0;  ///< calls of begin()
   bool busy_ = false, opened_ = false, stopping_ = false;
   std::optional<Error> failure_;
   std::unique_ptr<store::Target> target_;  ///< the lane's own once it is open; its caps do not change
@@ -351,11 +369,11 @@ Status Lanes::check() {
 }
 
 void Lanes::finish_all() {
-  for (Lane* const lane : used_) lane->begin_flush();
+  for (Lane* const lane : used_) lane->begin(&store::Target::flush);
   {
     std::unique_lock lock(shared_->mutex);
     shared_->told.wait(lock, [this] {
-      return std::all_of(used_.begin(), used_.end(), [](const Lane* lane) { return lane->flushes() == 0; });
+      return std::all_of(used_.begin(), used_.end(), [](const Lane* lane) { return !lane->is_awaited(); });
     });
   }
   hand_over();
@@ -451,22 +469,23 @@ Status Lanes::ease() {
     Lane* fullest = nullptr;
     {
       std::unique_lock lock(shared_->mutex);
-      const auto flushing = [&] {
-        return std::any_of(used_.begin(), used_.end(), [](const Lane* lane) { return lane->flushes() != 0; });
-      };
-      // Each flush that is under way ends with some Acks, or leaves it to the next.
-      if (flushing()) {
-        shared_->told.wait(lock, [&] { return !shared_->acks.empty() || shared_->trouble || !flushing(); });
-        continue;
-      }
       if (!shared_->acks.empty()) continue;
       if (auto error = std::exchange(shared_->flush_error, {})) return *error;
+      // Who is at work brings some, or comes to an end of it.
+      const auto any_at_work = [&] {
+        return std::any_of(used_.begin(), used_.end(),
+                           [](const Lane* lane) { return lane->open_tickets() != 0 && lane->is_at_work(); });
+      };
+      if (any_at_work()) {
+        shared_->told.wait(lock, [&] { return !shared_->acks.empty() || shared_->trouble || !any_at_work(); });
+        continue;
+      }
       for (Lane* const lane : used_)
         if (lane->open_tickets() != 0 && (fullest == nullptr || lane->open_tickets() > fullest->open_tickets()))
           fullest = lane;
     }
     if (fullest == nullptr) return {};
-    fullest->begin_flush();
+    fullest->begin(&store::Target::ease);
   }
 }
 
