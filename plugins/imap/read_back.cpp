@@ -93,6 +93,9 @@ Status ImapTarget::look_at_stored() {
   if (looks.empty()) return {};
   if (looks.back().selects) selected_.reset();
   MH_TRY(const auto responses, session_->run_each(std::move(calls)));
+  if (const Look& last = looks.back(); last.selects && responses[last.first_call].condition == Condition::ok &&
+                                       epoch_of(last.mailbox.uidvalidity) == folders_[last.folder].handle.epoch)
+    selected_ = last.folder;
   for (auto& look : looks) {
     std::deque<Unseen> unseen = std::move(unseen_[look.folder]);
     unseen_.erase(look.folder);
@@ -150,7 +153,6 @@ Status ImapTarget::conclude(Look& look, std::span<const TaggedResponse> answers,
   const auto refused = std::find_if(answers.begin(), answers.end(),
                                     [](const TaggedResponse& answer) { return answer.condition != Condition::ok; });
   if (look.selects) {
-    selected_.reset();
     const TaggedResponse& opened = answers.front();
     std::optional<Error> not_there;
     if (opened.code.is("NONEXISTENT") || opened.code.is("TRYCREATE"))
