@@ -37,6 +37,7 @@ void Ahead::begin_more() {
     planned_.pop_front();
     Begun begun;
     begun.folder = next.folder;
+    begun.commands = next.commands;
     for (auto& command : next.commands) {
       begun.text += text_of(command);
       const auto id = session_.start(std::move(command));
@@ -58,15 +59,24 @@ Result<std::vector<TaggedResponse>> Ahead::run(const store::FolderInfo& folder, 
     session_.set_listener(this);
     begin_more();
   }
-  if (has_begun() && begun_.front().folder == &folder && begun_.front().text == text) {
+  const auto foretold = std::find_if(begun_.begin(), begun_.end(), [&](const Begun& one) { return one.folder == &folder; });
+  if (foretold != begun_.end() && foretold->text == text) {
+    begun_.erase(begun_.begin(), foretold);  // what comes of those before it passes by
     auto responses = read(calls);
     if (!responses.ok()) forget();
     return responses;
   }
-  // Another one than was foretold: what is under way passes by.
-  forget();
+  put_back(folder);
   MH_CHECK(session_.finish());
   return session_.run_each(std::move(calls));
+}
+
+/// Another listing than was foretold: what is under way passes by, and is asked for again after it.
+void Ahead::put_back(const store::FolderInfo& but) {
+  for (auto one = begun_.rbegin(); one != begun_.rend(); ++one) {
+    if (one->folder != &but) planned_.push_front({one->folder, std::move(one->commands)});
+  }
+  begun_.clear();
 }
 
 Result<std::vector<TaggedResponse>> Ahead::read(std::vector<Call>& calls) {

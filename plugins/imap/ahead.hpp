@@ -35,6 +35,7 @@ class Ahead final : public Listener {
  private:
   struct Begun {
     const store::FolderInfo* folder = nullptr;
+    std::vector<Command> commands;  ///< to be sent again when what came of them has passed by
     std::string text;
     std::vector<CommandId> ids;
     std::vector<std::optional<TaggedResponse>> responses;
@@ -49,6 +50,7 @@ class Ahead final : public Listener {
   Status on_done(CommandId id, const TaggedResponse& response) override;
 
   void begin_more();
+  void put_back(const store::FolderInfo& but);
   Result<std::vector<TaggedResponse>> read(std::vector<Call>& calls);
   [[nodiscard]] std::pair<Begun*, std::size_t> find(CommandId id);
 

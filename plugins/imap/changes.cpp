@@ -34,7 +34,9 @@ std::string Changes::parameters() const {
 
 void Changes::take(const Response& response) {
   const auto* told = std::get_if<VanishedResponse>(&response);
-  if (told == nullptr || !told->earlier || !asks_ || too_many_) return;
+  if (told == nullptr || !asks_ || too_many_) return;
+  too_many_ = !told->whole;
+  if (!told->earlier) return;
   for (const UidSet::Range& range : told->uids.ranges()) {
     // What came and went in between was never listed.
     if (range.first >= before_.uidnext) break;

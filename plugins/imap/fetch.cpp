@@ -111,7 +111,7 @@ Status Fetcher::ask(const store::FolderInfo& folder, std::vector<store::Item> it
 /// A size that no message can have is none. Servers whose sizes lie make a message anew each time (Exchange: with other
 /// boundaries), so that parts of it would not fit together.
 bool Fetcher::goes_in_parts(const store::Item& item) const {
-  return item.size && *item.size > Parts::kLarge && *item.size <= Limits().body && !session_.quirks().sizes_lie;
+  return !item.at_once && item.size && *item.size > Parts::kLarge && *item.size <= Limits().body && !session_.quirks().sizes_lie;
 }
 
 Status Fetcher::open_folder(const store::FolderInfo& folder) {

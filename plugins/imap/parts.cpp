@@ -11,10 +11,10 @@ namespace {
 
 constexpr std::size_t kAtOnce = 2;  // one arrives while the next is asked for
 
-/// Servers count LF, round, or add a field: as where a delivery is looked for by its size (docs/design/imap.md).
+/// Servers count LF, or add a field: more may come than was told. Less may be a message whose end the server could not
+/// read, and said so by an empty part (Cyrus answers so beyond the end and when a file cannot be opened).
 bool fits(std::uint64_t octets, std::uint64_t told) {
-  const std::uint64_t difference = octets > told ? octets - told : told - octets;
-  return difference <= std::max<std::uint64_t>(1024, told / 25);
+  return octets >= told ? octets - told <= std::max<std::uint64_t>(1024, told / 25) : told - octets <= 1024;
 }
 
 }  // namespace
@@ -67,7 +67,10 @@ void Parts::take(const FetchResponse& fetched) {
   }
   asked->answered = true;
   if (asked->offset == 0) first_ = fetched;
-  if (asked->offset == assembled_) return take_in_order(arrived ? arrived_ : 0);
+  if (asked->offset == assembled_) {
+    failed_ = fetched.body == FetchResponse::Body::nil;  // no text is no end
+    return take_in_order(arrived ? arrived_ : 0);
+  }
   // A part that was asked for in advance, beyond the end.
   if (!short_) failed_ = true;
 }
@@ -88,6 +91,7 @@ void Parts::done(std::uint64_t offset, bool ok) {
 Result<std::optional<mail::ContentPtr>> Parts::finish() {
   if (!fits(assembled_, size_)) return std::optional<mail::ContentPtr>();
   MH_TRY(auto content, writer_->finish());
+  if (content->size() != assembled_) return std::optional<mail::ContentPtr>();
   return std::optional(std::move(content));
 }
 

@@ -14,6 +14,8 @@ namespace mailhaul::imap {
 
 namespace {
 
+// UIDs that were given since and are not there any more: to list all is cheaper than to look for more of them.
+constexpr std::uint64_t kMostUnnamed = 100'000;
 constexpr std::string_view kListItems = " (UID FLAGS INTERNALDATE RFC822.SIZE)";
 
 store::Item item_of(const FetchResponse& fetched) {
@@ -40,6 +42,7 @@ class Listing {
     const auto* fetched = std::get_if<FetchResponse>(&response);
     // Courier tells "* 0 FETCH" of nothing (quirk 52); a FETCH without UID is an unasked change of flags.
     if (fetched == nullptr || !fetched->uid || fetched->number == 0) return {};
+    if (!fetched->size && !fetched->internaldate) return {};  // a change of flags, which names the UID with CONDSTORE
     // n:* always names the last message, even an older one (durability 2.5).
     if (*fetched->uid < from_) return {};
     if (seen_.contains(*fetched->uid)) {
@@ -223,7 +226,8 @@ Result<Mailbox> ImapSource::open(const store::FolderInfo& folder, std::vector<Co
   MH_TRY(const auto responses,
          use == For::listing ? ahead_.run(folder, std::move(calls)) : session_->run_each(std::move(calls)));
   if (responses.front().condition != Condition::ok) {
-    if (changes != nullptr) changes->refuse();
+    // NO is about the folder; parameters that it does not know a server calls BAD.
+    if (changes != nullptr && responses.front().condition == Condition::bad) changes->refuse();
     return not_opened(*session_, folder, responses.front());
   }
   if (!same_epoch(*session_, folder, mailbox)) return other_mailbox(folder);
@@ -270,8 +274,15 @@ Result<std::optional<store::ListEnd>> ImapSource::list_changes(const store::Fold
     end.state.clear();
     return std::optional(end);
   }
+  // An earlier run that did not end well knows messages that came after the state: those that are not there now have gone.
+  const std::uint64_t end_of_new = std::max<std::uint64_t>(mailbox.uidnext.value_or(0), std::uint64_t{listing.highest()} + 1);
+  if (end_of_new - std::min<std::uint64_t>(changes.from(), end_of_new) > listing.count() + kMostUnnamed)
+    return std::optional<store::ListEnd>();
   for (const UidSet::Range& range : gone->ranges()) {
     for (std::uint64_t uid = range.first; uid <= range.last; ++uid) MH_CHECK(sink.on_gone(std::to_string(uid)));
+  }
+  for (std::uint64_t uid = changes.from(); uid < end_of_new; ++uid) {
+    if (!listing.seen().contains(static_cast<Uid>(uid))) MH_CHECK(sink.on_gone(std::to_string(uid)));
   }
   note_limit(folder, mailbox.exists);
   return std::optional(end);

@@ -31,6 +31,7 @@ Status SteadyFetch::fetch_alone(store::Source& source) {
           if (std::exchange(given, true)) return batch;
           batch.folder = open_.begin()->second.folder;
           batch.items.push_back(open_.begin()->second.item);
+          batch.items.back().at_once = true;
           if (!locators_hold_) batch.items.back().locator.clear();
           return batch;
         },

@@ -111,19 +111,20 @@ Result<store::ListEnd> SteadySource::list(const store::FolderInfo& folder, std::
   OnceSink once(sink, back_off_, caller_failed_);
   store::ListEnd end;
   const unsigned losses = losses_;
-  MH_CHECK(steadily([&](store::Source& source) -> Status {
-    auto told = losses_ != losses && !wishes_.empty() ? source.expect_listings(wishes_) : Status();
+  const auto listed = steadily([&](store::Source& source) -> Status {
+    auto told = losses_ != losses && !wishes_.empty() ? source.expect_listings(wishes()) : Status();
     if (!told.ok()) return told;
     MH_TRY(end, source.list(folder, since, once));
     return {};
-  }));
-  std::erase_if(wishes_, [&](const store::ListingWish& wish) { return wish.folder == &folder; });
+  });
+  if (!wishes_.empty() && wishes_.front().folder == &folder) wishes_.pop_front();
+  if (!listed.ok()) return listed.error();
   return end;
 }
 
 Status SteadySource::expect_listings(std::vector<store::ListingWish> wishes) {
-  wishes_ = std::move(wishes);
-  return steadily([&](store::Source& source) { return source.expect_listings(wishes_); });
+  wishes_.assign(std::make_move_iterator(wishes.begin()), std::make_move_iterator(wishes.end()));
+  return steadily([&](store::Source& source) { return source.expect_listings(this->wishes()); });
 }
 
 Status SteadySource::describe(const store::FolderInfo& folder, std::span<const store::Key> keys,

@@ -2,6 +2,7 @@
 // where the last one ended, so that whoever reads hears each message once and never of the loss.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -38,6 +39,7 @@ class SteadySource final : public store::Source {
   /// Runs `call` on one session after the other until it ends otherwise than by a loss, or brings nothing too often.
   Status steadily(const std::function<Status(store::Source&)>& call);
   Status reopen();
+  [[nodiscard]] std::vector<store::ListingWish> wishes() const { return {wishes_.begin(), wishes_.end()}; }
   void note_loss(const Error& why);
 
   std::unique_ptr<store::Source> source_;
@@ -46,7 +48,7 @@ class SteadySource final : public store::Source {
   store::Services& services_;
   BackOff back_off_;
   store::Caps caps_;
-  std::vector<store::ListingWish> wishes_;  ///< not begun yet; told to each new session
+  std::deque<store::ListingWish> wishes_;  ///< not begun yet; told to each new session
   bool opened_ = false;
   bool caller_failed_ = false;  ///< the Error comes from the sink of the present call
   unsigned losses_ = 0;

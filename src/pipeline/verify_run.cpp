@@ -286,6 +286,7 @@ Status summarize(store::Source& source, const store::FolderInfo& folder, const J
     return Status();
   };
   MH_TRY([[maybe_unused]] const auto end, list_into(source, folder, std::nullopt, *pending, 0, sinks));
+  if (pending->count() == 0) return {};  // to fetch nothing would end what was asked ahead
   const std::vector<const store::FolderInfo*> folders{&folder};
   Reader reader(source, *pending, folders, [&](Fetched fetched) -> Status {
     if (const auto* message = std::get_if<mail::Message>(&fetched.result)) count(message->content->size(), message->meta.flags);

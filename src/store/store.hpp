@@ -59,6 +59,7 @@ struct Item {
   std::optional<std::int64_t> arrived;  ///< for the order of reading alone, where the listing has none: microseconds since 1970
   mail::Meta meta;        ///< what the listing knows cheaply
   bool meta_complete = false;  ///< false: flags, keywords or date are known only after fetch()
+  bool at_once = false;        ///< fetch(): whole and in one piece, for sessions were lost at it
   bool flags_known = false;    ///< the flags in `meta` are right even if the rest is not known yet
 };
 

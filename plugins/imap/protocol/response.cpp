@@ -68,6 +68,13 @@ Error limit_error(std::string_view what, std::uint64_t limit) {
                     "this is either an attack or a broken server");
 }
 
+/// RFC 7162 3.2.10: all that has gone, in one line. A server that has forgotten what went when names each hole below
+/// UIDNEXT (Dovecot), which in an old folder are more than any line should hold.
+bool is_vanished(std::string_view line) {
+  constexpr std::string_view kHead = "* VANISHED ";
+  return line.size() >= kHead.size() && equals_ignoring_case(line.substr(0, kHead.size()), kHead);
+}
+
 /// The first octets tell what is there instead: an HTTP or SMTP server, or one that lost step (bad-input 27, 31).
 Error not_imap(std::string_view line) {
   return make_error(ErrorKind::unreachable, Scope::session,
@@ -76,6 +83,8 @@ Error not_imap(std::string_view line) {
 }
 
 }  // namespace
+
+constexpr std::uint64_t kMostReadOver = 256ULL << 20U;  // of one line: ranges for each of 2^24 messages
 
 class ResponseParser::Impl {
  public:
@@ -93,7 +102,9 @@ class ResponseParser::Impl {
  private:
   Status run(std::string_view text, ResponseSink& sink) {
     while (!text.empty()) {
-      if (in_literal_) {
+      if (reading_over_) {
+        MH_CHECK(read_over(text, sink));
+      } else if (in_literal_) {
         MH_CHECK(take_literal(text, sink));
       } else {
         MH_CHECK(take_line(text, sink));
@@ -122,24 +133,57 @@ class ResponseParser::Impl {
     const std::size_t end = text.find('\n');
     if (end == std::string_view::npos) {
       // One octet more than allowed may be the CR of the line's end.
-      if (line_.size() + text.size() > limits_.line + 1) return too_long();
+      if (line_.size() + text.size() > limits_.line + 1) return begin_reading_over(text);
       line_.append(text);
       text = {};
       return {};
     }
+    if (line_.size() + end > limits_.line + 1) return begin_reading_over(text);
     const std::string_view piece = text.substr(0, end);
     text.remove_prefix(end + 1);
     // Most responses come whole: they are read where they lie.
     if (line_.empty()) return end_line(piece, sink);
-    if (line_.size() + piece.size() > limits_.line + 1) return too_long();
     line_.append(piece);
     return end_line(line_, sink);
+  }
+
+  /// What has gone can be more than is held: it is passed on as just that. Any other line must end.
+  Status begin_reading_over(std::string_view text) {
+    line_.append(text.substr(0, std::min<std::size_t>(text.size(), 20)));
+    if (segment_ != 0 || !is_vanished(line_)) return too_long();
+    line_.resize(std::min<std::size_t>(line_.size(), 20));
+    reading_over_ = true;
+    read_over_ = 0;
+    return {};
+  }
+
+  Status read_over(std::string_view& text, ResponseSink& sink) {
+    const std::size_t end = text.find('\n');
+    const std::size_t count = std::min(end, text.size());
+    read_over_ += count;
+    if (read_over_ > kMostReadOver) return limit_error("a line that does not end", kMostReadOver);
+    text.remove_prefix(end == std::string_view::npos ? count : count + 1);
+    if (end == std::string_view::npos) return {};
+    reading_over_ = false;
+    const std::string head = std::exchange(line_, {});
+    return too_much_gone(head, read_over_, sink);
+  }
+
+  static Status too_much_gone(std::string_view line, std::uint64_t octets, ResponseSink& sink) {
+    const std::string_view head = line.substr(0, 20);
+    sink.on_line(std::nullopt, std::string(head) + "... <" + std::to_string(octets) + " octets>");
+    return sink.on_response(VanishedResponse{head.find('(') != head.npos, {}, /*whole=*/false});
   }
 
   [[nodiscard]] Error too_long() const { return limit_error("a line that does not end", limits_.line); }
 
   Status end_line(std::string_view line, ResponseSink& sink) {
     if (line.ends_with('\r')) line.remove_suffix(1);  // LF alone: bad-input 67
+    if (line.size() > limits_.line && segment_ == 0 && is_vanished(line)) {
+      const std::string head(line.substr(0, 20));
+      line_.clear();
+      return too_much_gone(head, line.size(), sink);
+    }
     if (line.size() > limits_.line) return too_long();
     sink.on_line(segment_ > 0 ? std::optional(literals_.back().size) : std::nullopt, line.substr(segment_));
     // RFC 9051 9: no NUL outside of literals; what ends a string for one reader and not for another is how
@@ -221,6 +265,8 @@ class ResponseParser::Impl {
   Head::Kind kind_ = Head::Kind::garbage;  // of a response with literals
   std::vector<Literal> literals_;
   std::uint64_t kept_ = 0;   // octets of kept ones
+  bool reading_over_ = false;     // a line of which the head is in line_
+  std::uint64_t read_over_ = 0;  // … and so much of it
   bool in_literal_ = false;  // literals_.back() is being read
   std::uint64_t left_ = 0;   // … and so much of it is to come
   std::optional<Error> failed_;

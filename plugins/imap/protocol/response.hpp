@@ -92,6 +92,7 @@ struct ExpungeResponse {
 struct VanishedResponse {
   bool earlier = false;
   UidSet uids;
+  bool whole = true;  ///< false: it named more than is held, and `uids` is empty
 };
 /// SEARCH and the ALL of ESEARCH.
 struct SearchResponse {

@@ -43,6 +43,17 @@ TEST(Changes, Are_none_between_states_that_have_nothing_in_common) {
     EXPECT_FALSE(Changes::between(since, now).has_value()) << since << " / " << now;
 }
 
+TEST(Changes, Prove_nothing_when_more_went_than_is_held) {
+  auto changes = Changes::between(state(9, 5, "20"), state(9, 4, "30"));
+  ASSERT_TRUE(changes.has_value());
+  changes->ask_vanished();
+  VanishedResponse cut = vanished({});
+  cut.whole = false;
+  changes->take(cut);
+  changes->take(vanished({{3, 3}}));
+  EXPECT_FALSE(changes->gone(mailbox(4, 30), 0).has_value());
+}
+
 TEST(Changes, Want_to_know_what_went_only_where_something_may_have_gone_and_can_be_told) {
   struct Row {
     std::string since, now;

@@ -67,6 +67,28 @@ TEST(ImapLimits, Line_as_it_is_compiled_in) {
   EXPECT_EQ(parse("* OK x" + longest.substr(5)), (Events{"error: limit"}));
 }
 
+/// An old folder has more holes than a line should hold, and a server that forgot what went names them all.
+TEST(ImapLimits, More_gone_than_is_held_is_read_over_and_ends_nothing) {
+  Limits limits;
+  limits.line = 100;
+  for (const std::string head : {"* VANISHED (EARLIER) ", "* VANISHED ", "* vanished (earlier) "}) {
+    const std::string told = std::string("vanished ") + (head.find('(') != head.npos ? "earlier " : "") + "more than is held";
+    for (const std::size_t piece : {kWhole, std::size_t{1}, std::size_t{7}, std::size_t{99}, std::size_t{100}, std::size_t{101}}) {
+      for (std::size_t more = 0; more < 12; ++more) {
+        const std::string line = head + times(28 + more, "11,") + "5";
+        const Events events = parse(line + kAfter, piece, limits);
+        ASSERT_EQ(events.size(), 2U) << line << " in pieces of " << piece;
+        if (line.size() > 100) {
+          EXPECT_EQ(events[0], told) << line.size() << " in pieces of " << piece;
+        }
+        EXPECT_TRUE(events[1].starts_with("status OK")) << events[1];
+      }
+      EXPECT_EQ(parse(head + times(5'000, "11,") + "5" + kAfter, piece, limits)[0], told);
+    }
+  }
+  EXPECT_EQ(parse("* VANISHEDX " + times(100, "11,") + "5" + kAfter, kWhole, limits), (Events{"error: limit"}));
+}
+
 TEST(ImapLimits, Literal) {
   Limits limits;
   limits.literal = 64;

@@ -89,7 +89,7 @@ struct Describe {
   std::string operator()(const RecentResponse& r) const { return "recent " + std::to_string(r.count); }
   std::string operator()(const ExpungeResponse& r) const { return "expunge " + std::to_string(r.number); }
   std::string operator()(const VanishedResponse& r) const {
-    return std::string("vanished ") + (r.earlier ? "earlier " : "") + r.uids.text();
+    return std::string("vanished ") + (r.earlier ? "earlier " : "") + (r.whole ? r.uids.text() : "more than is held");
   }
   std::string operator()(const SearchResponse& r) const { return "search " + r.numbers.text(); }
   std::string operator()(const FetchResponse& r) const {
