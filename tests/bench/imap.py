@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Accounts beside mbsync (isync), and imapsync where $IMAPSYNC names it: IMAP -> IMAP, IMAP -> Maildir, Maildir -> IMAP, on a private Dovecot. Prints JSON.
+"""Accounts beside mbsync (isync): IMAP -> IMAP, IMAP -> Maildir, Maildir -> IMAP, on a private Dovecot. Prints JSON.
 
     MH_BINARY=build/release/mailhaul python3 tests/bench/imap.py [--corpus S|T|L] [--messages N] [--rounds N] [--rtt MS]
         [--jobs imap-imap,imap-maildir,maildir-imap] [--tls] [--storage maildir|sdbox] [--fsync optimized|never|always]
 
 One run: rounds are interleaved, every target is read back by doveadm or from its files and compared by digests. mbsync
 and imapsync use one connection a side, mailhaul two to write to an account (--options "--connections 1" for one); both
-mailhaul and mbsync sync what they write to a Maildir. imapsync runs with the options that its author names for speed,
-and between accounts only. `again` is the run after it that finds
-nothing to do. A delay is added by a proxy in this process, which limits no bandwidth."""
+mailhaul and mbsync sync what they write to a Maildir. `again` is the run after it that finds nothing to do. A delay is
+added by a proxy in this process, which limits no bandwidth.
+
+Between accounts also imapsync, if $IMAPSYNC names the program, with the options that its author recommends for speed;
+and `limit`, if $IMAP_LIMIT is a command that just copies: {source}, {target} and {port} stand for its arguments."""
 
 import argparse
 import contextlib
@@ -36,8 +38,8 @@ FOLDERS = [(("INBOX",), 30), (("Sent",), 15), (("Drafts",), 1), (("Trash",), 4),
            (("Archive", "2019"), 8), (("Arbeit", "Projekte", "Größe"), 7), (("Lists", "dev-announce"), 10), (("Личное",), 4),
            (("日本語", "メール"), 3), (("Receipts & Bills",), 2)]
 MESSAGES = {"S": 2000, "T": 20000, "L": 400}
-USERS = ["source", "ours", "theirs", "others"]
-OWNERS = {"mailhaul": "ours", "mbsync": "theirs", "imapsync": "others"}
+USERS = ["source", "ours", "theirs", "others", "nobody"]
+OWNERS = {"mailhaul": "ours", "mbsync": "theirs", "imapsync": "others", "limit": "nobody"}
 
 
 # The corpus -----------------------------------------------------------------------------------------------------------
@@ -172,6 +174,10 @@ class Bench:
                         *(["--ssl" + side] if self.tls else ["--nossl" + side, "--notls" + side])]
         return run(command, dict(os.environ, HOME=self.path("imapsync")))
 
+    def limit(self, _source, _target):
+        self.fresh("nobody")
+        return run(os.environ["IMAP_LIMIT"].format(source="source", target="nobody", port=self.port).split())
+
     # Judging
 
     def digests(self, kind, name):
@@ -184,7 +190,7 @@ class Bench:
 
 def measure(bench, job, rounds, expected, programs):
     source, target = job.split("-")
-    figures = {name + when: [] for name in programs for when in ("", " again")}
+    figures = {name + when: [] for name in programs for when in ("", " again") if (name, when) != ("limit", " again")}
     for number in range(rounds):
         for name in programs if number % 2 == 0 else programs[::-1]:
             program = getattr(bench, name)
@@ -194,6 +200,8 @@ def measure(bench, job, rounds, expected, programs):
             if found != expected:
                 missing, extra = len(set(expected) - set(found)), len(set(found) - set(expected))
                 raise SystemExit("%s, %s: the target is not the source: %d missing or different, %d extra" % (job, name, missing, extra))
+            if name == "limit":
+                continue  # it remembers nothing
             figures[name + " again"].append(program(source, target, again=True))
     return figures
 
@@ -210,7 +218,7 @@ def summary(figures, octets, count):
     for peer in OWNERS:
         if peer == "mailhaul" or peer not in result:
             continue
-        for when in ("", " again"):
+        for when in ("", " again") if peer != "limit" else ("",):
             result[peer + "_over_mailhaul" + when] = result[peer + when]["wall"]["median"] / result["mailhaul" + when]["wall"]["median"]
     return result
 
@@ -226,12 +234,13 @@ def main():
     options.add_argument("--storage", default="maildir")
     options.add_argument("--fsync", default="optimized", help="mail_fsync of the server")
     options.add_argument("--options", default="", help="further options of mailhaul")
-    options.add_argument("--programs", default="mailhaul,mbsync,imapsync")
+    options.add_argument("--programs", default="mailhaul,mbsync,imapsync,limit")
     options.add_argument("--scratch", default="/tmp")
     chosen = options.parse_args()
     count = chosen.messages or MESSAGES[chosen.corpus]
+    given = {"imapsync": os.environ.get("IMAPSYNC", ""), "limit": os.environ.get("IMAP_LIMIT", " ").split(" ")[0]}
     programs = [name for name in chosen.programs.split(",")
-                if name == "mailhaul" or shutil.which(os.environ.get("IMAPSYNC", "") if name == "imapsync" else name)]
+                if name == "mailhaul" or shutil.which(given.get(name, name))]
     scratch = tempfile.mkdtemp(prefix="mailhaul-bench-", dir=chosen.scratch)
     with contextlib.ExitStack() as cleanup:
         cleanup.callback(shutil.rmtree, scratch, ignore_errors=True)
@@ -250,7 +259,7 @@ def main():
         result = {"corpus": chosen.corpus, "messages": count, "octets": octets, "rounds": chosen.rounds, "rtt_ms": chosen.rtt,
                   "tls": chosen.tls, "storage": chosen.storage, "mail_fsync": chosen.fsync}
         for job in chosen.jobs.split(","):
-            able = [name for name in programs if name != "imapsync" or job == "imap-imap"]
+            able = [name for name in programs if name not in given or job == "imap-imap"]
             result[job] = summary(measure(bench, job, chosen.rounds, expected, able), octets, count)
         json.dump(result, sys.stdout, indent=1)
         print()
