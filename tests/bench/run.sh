@@ -12,13 +12,14 @@
 #   tests/bench/run.sh --install       first installs the peers from Debian, with root or sudo
 #
 # The mail is made by a fixed rule. Servers are private Dovecots on loopback. Rounds are interleaved, and what each
-# program wrote is read back and compared. $IMAPSYNC names an imapsync to be measured between accounts. A peer that is not installed is left out. $MH_BINARY names the program to
-# measure; without it a release is built. Exit status: 0 when every part ran, 1 when one did not.
+# program wrote is read back and compared. $IMAPSYNC names an imapsync to be measured between accounts. A peer that is
+# not installed is left out. $MH_BINARY names the program to measure; without it a release is built. Exit status: 0 when
+# every part ran, 1 when one did not.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 quick=no rounds=5 rtt=100 out=build/bench install=no micro=no scale=no
-usage() { sed -n '2,16p' "$0" | sed 's/^# \{0,1\}//'; }
+usage() { sed -n '2,17p' "$0" | sed 's/^# \{0,1\}//'; }
 while (($# > 0)); do
   case $1 in
     --quick) quick=yes rounds=2 ;;
