@@ -43,6 +43,8 @@ Result<ImapTarget::Parcel> ImapTarget::wrap(const Folder& folder, const store::T
   // A literal of 0 octets cancels a MULTIAPPEND (RFC 3502), and no server stores one.
   if (facts.size == 0)
     return refuse("it has no octets, which IMAP cannot store", "keep this message in a Maildir or an mbox");
+  // The look at it, and every later run, could not read it back.
+  if (facts.crlf_size > session_->longest_message()) return store::too_long(facts.crlf_size, session_->longest_message());
   if (caps_.max_octets && facts.crlf_size > *caps_.max_octets)
     return refuse("it has " + human_octets(facts.crlf_size) + ", the account takes " + human_octets(*caps_.max_octets) +
                       " at most",

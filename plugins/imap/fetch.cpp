@@ -95,6 +95,10 @@ Status Fetcher::ask(const store::FolderInfo& folder, std::vector<store::Item> it
       MH_CHECK(sink_.on_vanished(folder, item));  // no listing of this folder named it
       continue;
     }
+    if (store::is_too_long(item.size, session_.longest_message())) {
+      MH_CHECK(sink_.on_failed(folder, item, store::too_long(*item.size, session_.longest_message())));
+      continue;
+    }
     const std::uint64_t size = size_of(item);
     const bool large = goes_in_parts(item);
     if (large || octets + size > kCommandOctets) close_set();

@@ -71,7 +71,9 @@ Status Session::connect(const store::Location& location) {
     services_.trace->line(access_.name, store::Trace::Way::remark, "dialling " + place_);
   }
   MH_TRY(connection_, services_.dialer->dial(destination));
-  client_ = std::make_unique<Client>(Limits{}, services_.random.next(), std::move(trace));
+  Limits limits;
+  limits.body = access_.longest_message;
+  client_ = std::make_unique<Client>(limits, services_.random.next(), std::move(trace));
   if (services_.trace != nullptr)
     services_.trace->line(access_.name, store::Trace::Way::remark,
                           "connected to " + connection_->peer() + (tls ? " with " + connection_->tls() : ""));

@@ -94,6 +94,7 @@ class Session final : private ClientSink {
   [[nodiscard]] const Client& client() const { return *client_; }
   [[nodiscard]] const std::string& place() const { return place_; }  ///< "imap.example.org:993", for messages
   [[nodiscard]] store::Services& services() const { return services_; }
+  [[nodiscard]] std::uint64_t longest_message() const { return access_.longest_message; }
 
   /// The Error that a NO or BAD means; `what` says what was asked ("select \"Work\"").
   [[nodiscard]] Error refusal(const TaggedResponse& response, const std::string& what, Scope scope) const;

@@ -426,6 +426,7 @@ Status ImapTarget::find_since(const store::FolderHandle& handle, std::string_vie
            const auto* fetched = std::get_if<FetchResponse>(&answer);
            // n:* always names the last message, even an older one (durability 2.5).
            if (fetched == nullptr || !fetched->uid || *fetched->uid < mark->uidnext) return {};
+           if (store::is_too_long(fetched->size, session_->longest_message())) return {};  // none of ours
            const bool fits = sizes_lie || !fetched->size ||
                              std::any_of(wanted.begin(), wanted.end(),
                                          [&](const auto& one) { return may_be_of(*fetched->size, one.crlf_size); });

@@ -45,6 +45,20 @@ bool Fetcher::has_room() {
 }
 
 Status Fetcher::run() {
+  Status status = run_to_the_end();
+  // Answers come in the order of the commands: there is no doubt which message it was that had no end.
+  if (!status.ok() && session_.overran() && !asked_.empty() && asked_.front().wanted.folder != nullptr) {
+    const Wanted& endless = asked_.front().wanted;
+    MH_CHECK(sink_.on_failed(*endless.folder, endless.item,
+                             make_error(ErrorKind::message, Scope::message,
+                                        "the server sent more than " + human_octets(session_.longest_message()) +
+                                            " for this message, and no end of it",
+                                        {}, Retry::later)));
+  }
+  return status;
+}
+
+Status Fetcher::run_to_the_end() {
   for (;;) {
     MH_CHECK(fill());
     if (asked_.empty() && held_) MH_CHECK(confirm());
@@ -88,6 +102,9 @@ Status Fetcher::ask(Wanted wanted) {
     case Mailbox::Find::there:
       break;
   }
+  const std::uint64_t most = session_.longest_message();
+  if (store::is_too_long(wanted.item.size, most))
+    return sink_.on_failed(*wanted.folder, wanted.item, store::too_long(*wanted.item.size, most));
   Command retr("RETR", Answer::message);
   retr.argument(entry->number);
   const std::uint64_t octets = size_of(wanted.item);

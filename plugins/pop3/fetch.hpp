@@ -48,6 +48,7 @@ class Fetcher final : public Listener {
   Status on_octets(CommandId id, Octets octets) override;
   Status on_done(CommandId id, const Reply& reply) override;
 
+  Status run_to_the_end();
   Status fill();
   Status pull();
   Status ask(Wanted wanted);

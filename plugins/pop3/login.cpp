@@ -88,7 +88,9 @@ Status Session::connect(const store::Location& location) {
   }
   remark("dialling " + place_);
   MH_TRY(connection_, services_.dialer->dial(destination));
-  client_ = std::make_unique<Client>(Limits{}, std::move(trace));
+  Limits limits;
+  limits.body = access_.longest_message;
+  client_ = std::make_unique<Client>(limits, std::move(trace));
   remark("connected to " + connection_->peer() + (tls ? " with " + connection_->tls() : ""));
   MH_CHECK(await_greeting());
   const bool is_private = destination.tls.has_value() || connection_->is_tunnel();

@@ -81,6 +81,9 @@ class Session final : private ClientSink {
   [[nodiscard]] bool hates_capa() const { return hates_capa_; }
   [[nodiscard]] const std::string& place() const { return place_; }  ///< "pop.example.org:995", for messages
   [[nodiscard]] store::Services& services() const { return services_; }
+  [[nodiscard]] std::uint64_t longest_message() const { return access_.longest_message; }
+  /// The session died of a message that was longer than that.
+  [[nodiscard]] bool overran() const { return client_->overran(); }
 
   /// CAPA again: after the login it may tell more (RFC 2449 5).
   [[nodiscard]] Call ask_capabilities();

@@ -43,7 +43,7 @@ Status SteadyFetch::fetch_alone(store::Source& source) {
     // A session that ended before it was asked for (the target was slow) tells nothing of it.
     if (given && !caller_failed_ && session_lost(status.error()) && open_.count(number) != 0) {
       ++open_.begin()->second.deaths_alone;
-      MH_CHECK(blame());
+      MH_CHECK(blame(status.error()));
     }
     return status;
   }
@@ -55,7 +55,7 @@ Status SteadyFetch::fetch_all(store::Source& source) {
   Status status = session_end(source.fetch([this] { return next_batch(); }, *this));
   const bool asked = asked_again_ != 0;
   if (asked && !status.ok() && !caller_failed_ && session_lost(status.error()) && ended_now_ == 0 && !open_.empty())
-    MH_CHECK(blame());
+    MH_CHECK(blame(status.error()));
   return status;
 }
 
@@ -65,7 +65,7 @@ Status SteadyFetch::session_end(Status status) {
   return status;
 }
 
-Status SteadyFetch::blame() {
+Status SteadyFetch::blame(const Error& why) {
   auto first = open_.begin();
   Open& suspect = first->second;
   ++suspect.deaths;
@@ -75,7 +75,8 @@ Status SteadyFetch::blame() {
     open_.erase(first);
     return passed(sink_.on_failed(*poison.folder, poison.item,
                                   make_error(ErrorKind::message, Scope::message,
-                                             "the connection is lost at this message each time it is asked for", "", Retry::later)));
+                                             "the connection is lost at this message each time it is asked for: " + why.what,
+                                             "", Retry::later)));
   }
   if (suspect.deaths >= kSuspect) suspects_below_ = pulled_;
   return {};

@@ -32,7 +32,7 @@ class SteadyFetch final : private store::FetchSink {
   Status fetch_all(store::Source& source);
   Result<store::FetchBatch> next_batch();
   Result<store::FetchBatch> pull();
-  Status blame();
+  Status blame(const Error& why);
   Status session_end(Status status);
   void ended(const store::FolderInfo& folder, const store::Item& item);
   Status passed(Status status) {

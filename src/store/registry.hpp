@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,6 +14,7 @@
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "store/location.hpp"
+#include "store/long_message.hpp"
 #include "store/store.hpp"
 
 namespace mailhaul::store {
@@ -39,6 +41,7 @@ struct Access {
   AddressFamily family = AddressFamily::any;
   Compress compress = Compress::off;  ///< of no effect where Descriptor::compresses is false
   std::string name = "session";  ///< "source", "target": for the trace
+  std::uint64_t longest_message = kLongestMessage;  ///< in octets as they travel; tests set it lower
 };
 
 /// What the command line says to a store when it opens.

@@ -73,6 +73,7 @@ Performer::Performer(const Script& script, Player& player, ScriptedClock& clock)
       services_{clock, *fs_, spool_, cancel_, record_, random_, &player, &record_} {
   options_.access.password = [] { return Result<Secret>(Secret(std::string(kPassword))); };
   options_.access.allow_plaintext = script.get("allow-plaintext") == "yes";
+  if (const auto most = parse_uint(script.get("longest-message"))) options_.access.longest_message = *most;
   if (script.get("compress") == "auto") options_.access.compress = store::Compress::automatic;
   if (script.get("compress") == "on") options_.access.compress = store::Compress::on;
   for (const auto& one : script.folders) folders_[one.path] = declared(one);

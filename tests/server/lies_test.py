@@ -136,6 +136,41 @@ class Lies(ServerTest):
 
         return {"do_uid_fetch": forgetful, "do_uid_search": search}
 
+    def test_32_a_message_that_is_too_long_fails_alone(self):
+        there = boxes(5)
+
+        def listed(self, number, message, items):
+            line = liar.Honest.fetch_line(self, number, message, items)
+            return line.replace(b"RFC822.SIZE %d" % len(message.octets), b"RFC822.SIZE 4294967296") if message.uid == 3 else line
+
+        with self.lying(liar.Honest, there, fetch_line=listed) as server:
+            for copied in (4, 0):
+                report = self.copy_from(server, 3).json()
+                self.assertEqual((report["copied"], report["failed"]), (copied, 1))
+                self.assertIn("4.0 GiB", report["failures"][0]["detail"])
+            self.assertEqual(server.connections, 2, "a session of each run")
+        self.assert_came([octets for octets in self.whole(there) if octets is not there[b"INBOX"].messages[2].octets])
+
+    def test_32_a_message_that_is_too_long_and_was_not_told_to_be_fails_alone(self):
+        there = boxes(5)
+
+        def endless(self, command):
+            if "BODY.PEEK[]" not in self.items_of(command):
+                return liar.Honest.do_uid_fetch(self, command)
+            for message in self.chosen(command.tokens[0]):
+                line = self.fetch_line(message.uid, message, self.items_of(command))
+                if message.uid == 3:
+                    line = line.replace(b"BODY[] {%d}" % len(message.octets), b"BODY[] {4294967296}")
+                self.send(line)
+            return self.done(command)
+
+        with self.lying(liar.Honest, there, do_uid_fetch=endless) as server:
+            report = self.copy_from(server, 3).json()
+            self.assertEqual((report["copied"], report["failed"]), (4, 1))
+            self.assertIn("too large", report["failures"][0]["detail"])
+            self.assertEqual(self.copy_from(server, 3).json()["failed"], 1)
+        self.assert_came([octets for octets in self.whole(there) if octets is not there[b"INBOX"].messages[2].octets])
+
     def test_34_a_uid_missing_from_a_fetch(self):
         there = boxes()
         rest = self.whole(there)

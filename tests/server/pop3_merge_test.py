@@ -306,6 +306,16 @@ class Pop3Lies(ServerTest):
             self.assertEqual(self.copy(server)["copied"], 1)
         self.assert_came(box)
 
+    def test_a_message_that_is_too_long_fails_alone(self):
+        box = self.box(12)
+        with self.lying(box, size=lambda self, number: 2 ** 32 if number == 5 else len(self.box.texts[number - 1])) as server:
+            for copied in (11, 0):
+                report = self.copy(server, 3)
+                self.assertEqual((report["copied"], report["failed"]), (copied, 1))
+                self.assertIn("4.0 GiB", report["failures"][0]["detail"])
+            self.assertEqual(server.connections, 2, "a session of each run")
+        self.assert_came(box, but={5})
+
     def test_a_refused_message_fails_alone_and_is_asked_for_again_by_the_next_run(self):
         box = self.box(12)
 

@@ -214,7 +214,9 @@ class ResponseParser::Impl {
     const bool is_body = literal.kind == Literal::Kind::body;
     const std::uint64_t limit = is_body ? limits_.body : limits_.literal;
     if (!announced.size || *announced.size > limit) {
-      return limit_error(is_body ? "a message that is too large" : "a string that is too long", limit);
+      Error error = limit_error(is_body ? "a message that is too large" : "a string that is too long", limit);
+      if (is_body) error.retry = Retry::later;
+      return error;
     }
     literal.size = *announced.size;
     if (literal.kind == Literal::Kind::kept) {

@@ -14,6 +14,12 @@ Error breach(std::string what) {
                     "this is either an attack on the connection or a broken server");
 }
 
+Error endless() {
+  Error error = breach("the server sent a message without end");
+  error.retry = Retry::later;
+  return error;
+}
+
 Error nonsense(std::string what) {
   return make_error(ErrorKind::unreachable, Scope::session, std::move(what),
                     "the server's answer makes no sense; try again, and report it with --trace FILE", Retry::later);
@@ -152,7 +158,7 @@ Result<std::size_t> Client::take_message(Octets in, ClientSink& sink) {
   const CommandId id = flight_.front().id;
   MH_TRY(const std::size_t taken, dots_.feed(in, [&](Octets octets) {
            body_ += octets.size();
-           if (body_ > limits_.body) return Status(breach("the server sent a message without end"));
+           if (body_ > limits_.body) return Status(endless());
            return sink.on_octets(id, octets);
          }));
   if (dots_.done()) {

@@ -72,6 +72,8 @@ class Client {
   /// It came with LF alone at the ends of its lines.
   [[nodiscard]] bool lf_only() const { return dots_.lf_only(); }
   [[nodiscard]] bool in_message() const { return in_answer_ && flight_.front().command.answer() == Answer::message; }
+  /// The message that is on its way passed the limit.
+  [[nodiscard]] bool overran() const { return failed_ && body_ > limits_.body; }
   /// In the middle of an answer: a connection that ends now cut it off.
   [[nodiscard]] bool in_answer() const { return in_answer_ || !line_.empty(); }
   /// A -ERR that nobody asked for is the server's word on its way out ("-ERR disconnected for inactivity"); "" = none.

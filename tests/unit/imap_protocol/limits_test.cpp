@@ -134,8 +134,8 @@ TEST(ImapLimits, Sizes_are_read_with_64_bits_and_nothing_is_allocated_for_them) 
            {"99999999999999999999999", "error: limit"}}) {
     EXPECT_EQ(parse("* 1 FETCH (BODY[] {" + std::string(size) + "}\r\nabc", kWhole, all), (Events{std::string(event)}));
   }
-  EXPECT_EQ(parse("* 1 FETCH (BODY[] {2147483648}\r\n"), (Events{"unfinished"}));
-  EXPECT_EQ(parse("* 1 FETCH (BODY[] {2147483649}\r\n"), (Events{"error: limit"}));
+  EXPECT_EQ(parse("* 1 FETCH (BODY[] {4294967295}\r\n"), (Events{"unfinished"}));
+  EXPECT_EQ(parse("* 1 FETCH (BODY[] {4294967296}\r\n"), (Events{"error: limit"}));
 }
 
 TEST(ImapLimits, Nesting) {
