@@ -187,7 +187,7 @@ void ImapTarget::refused(Group group, const TaggedResponse& response) {
   Folder& folder = folders_[group.folder];
   Error error = session_->refusal(response, "store a message in " + visible(folder.handle.path.text()), Scope::message);
   // LIMIT may be about one message (RFC 5530; Dovecot: quota_max_mail_size) or about the account: two in a row tell.
-  const bool limit_again = response.code.is("LIMIT") && group.parcels.size() == 1 && ++limits_ > 1;
+  const bool limit_again = error.scope == Scope::message && response.code.is("LIMIT") && group.parcels.size() == 1 && ++limits_ > 1;
   if (limit_again) {
     error.kind = ErrorKind::no_space;
     error.scope = Scope::run;

@@ -44,7 +44,7 @@ std::uint64_t size_of(const store::Item& item) { return std::min(item.size.value
 
 bool Fetcher::has_room() {
   target_is_slow_ = !sink_.wants_more();
-  return !target_is_slow_ && octets_ahead_ < kAheadOctets && asked_.size() < kAheadCommands;
+  return !target_is_slow_ && !session_.pausing() && octets_ahead_ < kAheadOctets && asked_.size() < kAheadCommands;
 }
 
 Status Fetcher::run() {
@@ -314,6 +314,8 @@ Status Fetcher::end_of_opening(Asked& asked, const TaggedResponse& response) {
 }
 
 Status Fetcher::end_of(Asked asked, const TaggedResponse& response) {
+  // The session ends with its last answer; whoever opens the next one asks again for what has not come.
+  if (session_.pausing()) return {};
   const auto& opening = openings_[asked.opening];
   std::map<Uid, Wanted> left = std::move(asked.open);
   if (opening.error) {

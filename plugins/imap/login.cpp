@@ -9,6 +9,7 @@
 #include "plugins/imap/session.hpp"
 #include "sasl/mechanism.hpp"
 #include "store/account_location.hpp"
+#include "store/pause.hpp"
 
 namespace mailhaul::imap {
 
@@ -43,6 +44,7 @@ Result<std::unique_ptr<Session>> Session::open(const store::Location& location, 
   MH_CHECK(session->connect(location));
   MH_CHECK(session->log_in(location));
   session->secret_ = session->sent_secret_ = Secret();
+  session->may_pause_ = true;
   MH_CHECK(session->learn());
   MH_CHECK(session->compress());
   session->private_epoch_ = "session-" + to_hex(services.random.next());
@@ -96,8 +98,10 @@ Status Session::await_greeting() {
     if (greeted_->code.is("CAPABILITY")) take_capabilities(greeted_->code.words);
     return {};
   }
-  return die(make_error(ErrorKind::unreachable, Scope::session, place_ + " turned us away: " + visible(greeting_),
-                        "try again later", Retry::later));
+  Error error = make_error(ErrorKind::unreachable, Scope::session, place_ + " turned us away: " + visible(greeting_),
+                           "try again later", Retry::later);
+  error.wait = store::pause_in_words(greeting_);
+  return die(std::move(error));
 }
 
 Status Session::secure(const store::Location& location, bool starttls) {
@@ -225,9 +229,11 @@ Error Session::login_refused(const TaggedResponse& response) const {
                  "check user name and password; many providers want an app password or a token (?auth=xoauth2)");
   // Outlook.com says this of good tokens too, for a while (quirk 16).
   const bool not_connected = response.text.find("authenticated but not connected") != std::string::npos;
-  if (code.is("UNAVAILABLE") || code.is("INUSE") || code.is("LIMIT") || not_connected) {
+  const auto told = store::pause_in_words(response.text);
+  if (told || code.is("UNAVAILABLE") || code.is("INUSE") || code.is("LIMIT") || code.is("THROTTLED") || not_connected) {
     error.retry = Retry::later;
     error.hint = "the server says that this may pass; try again later";
+    error.wait = told.value_or(store::kPause);
   }
   if (code.is("PRIVACYREQUIRED")) error.hint = "the server wants TLS: use imaps://, or imap:// without ?tls=off";
   return error;

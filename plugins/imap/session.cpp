@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/strings.hpp"
+#include "store/pause.hpp"
 
 namespace mailhaul::imap {
 
@@ -16,6 +17,11 @@ constexpr milliseconds kTurn{200};  // how long a wait may keep a cancelled run 
 constexpr seconds kIdle{120};       // silence after which an idle session says NOOP
 constexpr std::size_t kMostAlerts = 20;
 constexpr seconds kGoodbye{1};  // how long LOGOUT may take to leave
+
+/// LIMIT in answer to these may be about what they bring (RFC 5530), and about the account.
+bool brings_something(const Command& command) {
+  return command.verb() == "APPEND" || command.verb() == "CREATE" || command.verb() == "UID STORE";
+}
 
 }  // namespace
 
@@ -71,9 +77,13 @@ Error Session::silence() const {
 
 Result<CommandId> Session::start(Command command) {
   if (dead_) return *dead_;
+  if (pause_) return *pause_;
   // A session that was idle has been silent by right.
   if (client_->in_flight() == 0) last_heard_ = services_.clock.steady();
-  return client_->start(std::move(command));
+  const bool brings = brings_something(command);
+  MH_TRY(const CommandId id, client_->start(std::move(command)));
+  if (brings) bringing_.insert(id);
+  return id;
 }
 
 Status Session::turn(milliseconds wait) {
@@ -89,9 +99,7 @@ Status Session::turn_to_the_end(milliseconds wait) {
   const auto before = services_.clock.steady();
   const auto step = connection_->step(*octets, wait);
   if (!step.ok()) {
-    Error error = step.error();
-    if (!client_->bye().empty()) error.what = place_ + " said goodbye: " + visible(client_->bye());
-    return die(std::move(error));
+    return die(client_->bye().empty() && !pause_ ? step.error() : ended({}));
   }
   client_->sent(step->sent);
   const auto now = services_.clock.steady();
@@ -103,11 +111,7 @@ Status Session::turn_to_the_end(milliseconds wait) {
       return die(std::move(error).context(place_));
     }
   }
-  if (step->closed) {
-    const std::string why =
-        client_->bye().empty() ? "ended the connection" : "said goodbye: " + visible(client_->bye());
-    return die(make_error(ErrorKind::unreachable, Scope::session, place_ + " " + why, "try again later", Retry::later));
-  }
+  if (step->closed) return die(ended("ended the connection"));
   if (listener_error_) {
     Error error = std::move(*listener_error_);
     listener_error_.reset();
@@ -120,8 +124,23 @@ Status Session::turn_to_the_end(milliseconds wait) {
     return die(make_error(ErrorKind::unreachable, Scope::session, place_ + " sends less than 128 octets a second",
                           "the network or the server is overloaded; try again later", Retry::later));
   }
+  if (pause_ && client_->in_flight() == 0) return die(*pause_);
   if ((client_->in_flight() != 0 || !client_->greeted()) && now - last_heard_ > access_.timeout) return die(silence());
   return {};
+}
+
+/// Exchange hangs up right behind its word on a pause (quirk 13): that word counts.
+Error Session::ended(const std::string& without_bye) const {
+  if (pause_) return *pause_;
+  const std::string why = client_->bye().empty() ? without_bye : "said goodbye: " + visible(client_->bye());
+  Error error = make_error(ErrorKind::unreachable, Scope::session, place_ + " " + why, "try again later", Retry::later);
+  error.wait = store::pause_in_words(client_->bye());
+  return error;
+}
+
+void Session::hear_the_last() {
+  while (pause_ && turn(kTurn).ok()) {
+  }
 }
 
 Status Session::finish() {
@@ -233,6 +252,10 @@ Status Session::on_challenge(CommandId, std::string_view text) {
 
 Status Session::on_done(CommandId id, const TaggedResponse& response) {
   show_alert(response.code, response.text);
+  if (auto pause = pause_of(response, bringing_.erase(id) != 0)) {
+    paused_.insert(response.tag);
+    if (!pause_) pause_ = std::move(pause);
+  }
   for (auto& one : waited_) {
     if (one.id != id) continue;
     one.response = response;
@@ -243,7 +266,30 @@ Status Session::on_done(CommandId id, const TaggedResponse& response) {
   return {};
 }
 
+/// A server that wants to be left alone for a while says so in answer to whatever it was asked: nothing is wrong with that
+/// message or folder. Where only one of them may be meant, it is its own failure after some pauses.
+std::optional<Error> Session::pause_of(const TaggedResponse& response, bool brings) const {
+  const Code& code = response.code;
+  if (!may_pause_ || response.condition == Condition::ok) return std::nullopt;
+  // What is said of a name may hold any words.
+  for (const std::string_view of_one : {"NONEXISTENT", "TRYCREATE", "ALREADYEXISTS", "CANNOT", "NOPERM", "TOOBIG"}) {
+    if (code.is(of_one)) return std::nullopt;
+  }
+  auto wait = store::pause_in_words(response.text);
+  if (!wait && code.is("THROTTLED")) wait = store::kPause;  // Gmail
+  const bool maybe_of_one = code.is("UNAVAILABLE") || code.is("INUSE") || (code.is("LIMIT") && !brings);
+  if (!wait && maybe_of_one && access_.past.fruitless < store::kPausesForOne) wait = store::kPause;
+  if (!wait) return std::nullopt;
+  Error error = make_error(
+      ErrorKind::unreachable, Scope::session,
+      place_ + " wants to be left alone for a while: " + visible(response.text.empty() ? code.name : response.text),
+      "the server limits what it does for an account; run the same command again later", Retry::later);
+  error.wait = wait;
+  return error;
+}
+
 Error Session::refusal(const TaggedResponse& response, const std::string& what, Scope scope) const {
+  if (pause_ && paused_.count(response.tag) != 0) return *pause_;
   const Code& code = response.code;
   const bool is_bad = response.condition == Condition::bad;
   Error error =

@@ -91,12 +91,17 @@ class Session final : private ClientSink {
   [[nodiscard]] const std::string& private_epoch() const { return private_epoch_; }
   [[nodiscard]] std::string tls() const { return connection_->tls(); }
   [[nodiscard]] bool alive() const { return !dead_; }
+  /// The server asked for a pause: nothing more is sent, and with the last answer to what was sent the session ends.
+  [[nodiscard]] bool pausing() const { return pause_.has_value(); }
+  /// Turns until it has.
+  void hear_the_last();
   [[nodiscard]] const Client& client() const { return *client_; }
   [[nodiscard]] const std::string& place() const { return place_; }  ///< "imap.example.org:993", for messages
   [[nodiscard]] store::Services& services() const { return services_; }
   [[nodiscard]] std::uint64_t longest_message() const { return access_.longest_message; }
 
-  /// The Error that a NO or BAD means; `what` says what was asked ("select \"Work\"").
+  /// The Error that a NO or BAD means; `what` says what was asked ("select \"Work\""). Of scope session where the server
+  /// asks for a pause: the next session is asked for the same.
   [[nodiscard]] Error refusal(const TaggedResponse& response, const std::string& what, Scope scope) const;
   /// An answer that makes no sense: ends the session.
   Error nonsense(const std::string& what);
@@ -128,6 +133,8 @@ class Session final : private ClientSink {
   Status on_done(CommandId id, const TaggedResponse& response) override;
 
   Status die(Error error);
+  [[nodiscard]] std::optional<Error> pause_of(const TaggedResponse& response, bool brings) const;
+  [[nodiscard]] Error ended(const std::string& without_bye) const;
   void show_alert(const Code& code, const std::string& text);
   [[nodiscard]] Error silence() const;
 
@@ -150,6 +157,10 @@ class Session final : private ClientSink {
   std::optional<StatusResponse> greeted_;
   std::optional<Error> dead_;
   std::optional<Error> listener_error_;
+  std::optional<Error> pause_;    ///< what will end the session
+  std::set<std::string> paused_;  ///< tags of the commands that were answered so
+  std::set<CommandId> bringing_;  ///< commands in flight that bring something to the account
+  bool may_pause_ = false;        ///< the login is done
   std::chrono::steady_clock::time_point last_heard_, last_spoken_;
   net::RateFloor floor_;
   bool in_body_ = false;

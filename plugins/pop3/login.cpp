@@ -8,6 +8,7 @@
 #include "plugins/pop3/session.hpp"
 #include "sasl/mechanism.hpp"
 #include "store/account_location.hpp"
+#include "store/pause.hpp"
 
 namespace mailhaul::pop3 {
 
@@ -272,6 +273,18 @@ Error Session::turned_away(const Reply& reply, const std::string& what) const {
     error.wait = kInUse;
     error.hint = "the server says that this will pass; try again later";
   }
+  if (const auto told = store::pause_in_words(said); told && reply.code != "AUTH") {
+    error.wait = std::max(*told, error.wait.value_or(milliseconds(0)));
+    error.hint = "the server limits what it does for an account; run the same command again later";
+  }
+  return error;
+}
+
+std::optional<Error> Session::pause_of(const Reply& reply) const {
+  Error error = turned_away(reply, "a message");
+  const bool of_the_account = store::pause_in_words(reply.text).has_value() || reply.code == "LOGIN-DELAY";
+  // [SYS/TEMP] may be about this one message (RFC 3206): then it is its own failure after some pauses.
+  if (!error.wait || (!of_the_account && access_.past.fruitless >= store::kPausesForOne)) return std::nullopt;
   return error;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/strings.hpp"
+#include "store/pause.hpp"
 
 namespace mailhaul::pop3 {
 
@@ -63,7 +64,9 @@ Error Session::ended() const {
   const std::string why = !client_->farewell().empty() ? "said goodbye: " + visible(client_->farewell())
                           : client_->in_answer()       ? "ended the connection in the middle of an answer"
                                                        : "ended the connection";
-  return make_error(ErrorKind::unreachable, Scope::session, place_ + " " + why, "try again later", Retry::later);
+  Error error = make_error(ErrorKind::unreachable, Scope::session, place_ + " " + why, "try again later", Retry::later);
+  error.wait = store::pause_in_words(client_->farewell());
+  return error;
 }
 
 std::string Session::arguments_of(const std::string& capability) const {

@@ -100,6 +100,9 @@ class Session final : private ClientSink {
   /// The Error of a mailbox that is not opened; `what` says what was asked ("to list the messages"). With `wait` where the
   /// server asks for a pause: [IN-USE], [SYS/TEMP], [LOGIN-DELAY] (RFC 2449 8, 3206).
   [[nodiscard]] Error turned_away(const Reply& reply, const std::string& what) const;
+  /// The Error with which this -ERR to RETR ends the session: the server wants to be left alone for a while. nullopt: it is
+  /// about the message.
+  [[nodiscard]] std::optional<Error> pause_of(const Reply& reply) const;
 
  private:
   Session(const store::Location& location, store::Services& services, const store::Access& access);

@@ -71,6 +71,7 @@ class CopyRun {
   Status open_target();
   Result<std::unique_ptr<Lanes>> begin_lanes();
   Result<std::unique_ptr<store::Target>> new_target();
+  [[nodiscard]] store::Past past_of_target() const;
   void share_folders();
   [[nodiscard]] bool plans_ahead() const;
   Status index_whole_target();

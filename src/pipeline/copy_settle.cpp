@@ -45,6 +45,8 @@ Status CopyRun::reopen_target(const Error& why) {
   MH_CHECK(bury_session(last));
   for (;;) {
     progress(Progress::Phase::connecting);
+    if (const auto text = target_back_off_.note(job_.target.text(), last))
+      notes_.note({store::Note::Weight::warning, "", *text});
     MH_CHECK(target_back_off_.pause(last, [this] { keep_alive(Alive::both_targets); }));
     auto opened = new_target();
     if (!opened.ok()) {
@@ -56,7 +58,7 @@ Status CopyRun::reopen_target(const Error& why) {
     target_ = std::move(opened).value();
     deliverer_->set_target(target_.get());
     Status status = look_into(doubts_.never_looked_for());
-    if (status.ok()) status = deliverer_->repeat_updates();
+    if (status.ok()) status = deliverer_->repeat_updates(/*counts=*/!last.wait);
     if (status.ok() || !session_lost(status.error())) return status;
     last = std::move(status).error();
     MH_CHECK(bury_session(last));
@@ -65,8 +67,9 @@ Status CopyRun::reopen_target(const Error& why) {
 
 /// What the dead session acknowledged is recorded; what never left is taken back; the rest is in doubt.
 Status CopyRun::bury_session(const Error& why) {
-  notes_.note(
-      {store::Note::Weight::info, "", job_.target.text() + ": connection lost (" + why.what + "), reconnecting"});
+  if (!why.wait)  // else its pause is told
+    notes_.note(
+        {store::Note::Weight::info, "", job_.target.text() + ": connection lost (" + why.what + "), reconnecting"});
   target_.reset();
   deliverer_->set_target(nullptr);
   auto unanswered = deliverer_->take_unanswered(Deliverer::Which::all);
@@ -74,8 +77,8 @@ Status CopyRun::bury_session(const Error& why) {
   doubt(std::move(unanswered));
   MH_CHECK(deliverer_->record());
   fruitless_ = target_progress_ ? 0 : fruitless_ + 1;
-  // A message at which every session ends is not tried for ever.
-  if (!std::exchange(target_progress_, false) && at_one_that_never_left && !taken_back_.empty()) {
+  // A message at which every session ends is not tried for ever. A pause is asked for whatever is brought.
+  if (!std::exchange(target_progress_, false) && !why.wait && at_one_that_never_left && !taken_back_.empty()) {
     const auto first = std::min_element(taken_back_.begin(), taken_back_.end(),
                                         [](const auto& a, const auto& b) { return a.ticket < b.ticket; });
     if (++first->deaths >= kDeaths) {

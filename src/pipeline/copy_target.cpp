@@ -39,7 +39,11 @@ Status CopyRun::open_target() {
                                           *deliverer_);
   } else {
     auto target = new_target();
-    if (!target.ok()) return on(Side::target, std::move(target).error());
+    for (FirstPauses pauses(options_.patience, services_); !target.ok();) {
+      MH_TRY(const bool again, pauses.grant(target.error(), [this] { keep_alive(Alive::all); }));
+      if (!again) return on(Side::target, std::move(target).error());
+      target = new_target();
+    }
     target_ = std::move(target).value();
   }
   deliverer_->set_target(target_.get());
@@ -53,12 +57,19 @@ Result<std::unique_ptr<Lanes>> CopyRun::begin_lanes() {
   MH_TRY(const store::Caps caps, target_descriptor_->target_caps(job_.target, services_, nullptr));
   if (caps.sessions < 2) return none;
   return std::make_unique<Lanes>(
-      [this](std::size_t number, store::Services& services, store::AckSink& acks) {
+      [this, past = past_of_target()](std::size_t number, store::Services& services, store::AckSink& acks) {
         store::OpenOptions options = job_.target_open;
+        options.access.past = past;
         if (number > 1) options.access.name += " " + std::to_string(number);
         return target_descriptor_->open_target(job_.target, services, acks, options);
       },
       services_);
+}
+
+store::Past CopyRun::past_of_target() const {
+  store::Past past;
+  past.fruitless = target_back_off_.attempts();
+  return past;
 }
 
 /// A folder that is opened ahead is made, and what is only found out when its mail is read may leave it empty.
@@ -72,7 +83,11 @@ Result<std::unique_ptr<store::Target>> CopyRun::new_target() {
   if (!lanes) {
     MH_TRY(lanes, begin_lanes());
   }
-  if (!lanes) return target_descriptor_->open_target(job_.target, services_, *deliverer_, job_.target_open);
+  if (!lanes) {
+    store::OpenOptions options = job_.target_open;
+    options.access.past = past_of_target();
+    return target_descriptor_->open_target(job_.target, services_, *deliverer_, options);
+  }
   MH_CHECK(lanes->opened(*deliverer_));
   lanes_ = lanes.get();
   if (!shares_.empty() && fruitless_ < kFruitless) lanes->share(shares_, plans_ahead());

@@ -241,7 +241,7 @@ Status Deliverer::update(TargetFolder& folder, const store::Key& key, const stor
   updates_.emplace(ticket, Update{&folder, key, change});
   Status status = steadily([&](store::Target& target) -> Status {
     // A session that was opened meanwhile has been asked by repeat_updates().
-    if (updates_.count(ticket) == 0 || updates_.at(ticket).attempts != 1) return {};
+    if (updates_.count(ticket) == 0 || updates_.at(ticket).repeated) return {};
     MH_CHECK(refresh(folder));
     return target.update(folder.handle, ticket, key, change);
   });
@@ -254,14 +254,16 @@ Status Deliverer::settle_updates() {
   return steadily([](store::Target& target) { return target.flush(); });
 }
 
-Status Deliverer::repeat_updates() {
+Status Deliverer::repeat_updates(bool counts) {
   std::vector<store::Ticket> left;
   for (const auto& [ticket, update] : updates_) left.push_back(ticket);
   for (const auto& ticket : left) {
     const auto entry = updates_.find(ticket);
     if (entry == updates_.end()) continue;
     Update& update = entry->second;
-    Status status = ++update.attempts > kUpdateAttempts
+    update.repeated = true;
+    update.attempts += counts ? 1 : 0;
+    Status status = update.attempts > kUpdateAttempts
                         ? Status(make_error(ErrorKind::message, Scope::message, "no session lived to answer"))
                         : refresh(*update.folder);
     if (status.ok()) status = target_->update(update.folder->handle, ticket, update.key, update.change);

@@ -98,8 +98,9 @@ class Deliverer final : public store::AckSink {
   Status settle_updates();
   /// Updates that nobody will make any more.
   [[nodiscard]] std::size_t open_updates() const { return updates_.size(); }
-  /// Asks a new session for the updates that the last one did not answer: to do one twice does no harm.
-  Status repeat_updates();
+  /// Asks a new session for the updates that the last one did not answer: to do one twice does no harm. `counts`: the
+  /// session ended otherwise than by a pause that the server asked for.
+  Status repeat_updates(bool counts);
 
   /// Makes a call of the target until no loss of a session gets in its way.
   Status steadily(const std::function<Status(store::Target&)>& call);
@@ -138,6 +139,7 @@ class Deliverer final : public store::AckSink {
     store::Key key;
     store::MetaChange change;
     int attempts = 1;
+    bool repeated = false;
   };
 
   ledger::Ledger& ledger_;

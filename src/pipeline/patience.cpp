@@ -18,6 +18,10 @@ bool session_lost(const Error& error) {
   return error.scope == Scope::session && error.retry != Retry::never && error.kind != ErrorKind::interrupted;
 }
 
+std::chrono::milliseconds granted_wait(const Patience& patience, const Error& why) {
+  return std::min(why.wait.value_or(std::chrono::milliseconds(0)), patience.granted);
+}
+
 Status wait_for(const Patience& patience, const CancelToken& cancel, std::chrono::milliseconds time,
                 const std::function<void()>& tick) {
   for (auto left = time;;) {
@@ -30,13 +34,27 @@ Status wait_for(const Patience& patience, const CancelToken& cancel, std::chrono
   }
 }
 
-Status BackOff::pause(const Error& why, const std::function<void()>& tick) {
-  if (attempts_ >= patience_.attempts) return why;
+std::optional<std::string> BackOff::note(const std::string& place, const Error& why) const {
+  if (!why.wait || attempts_ >= patience_.attempts) return std::nullopt;
+  const auto pause = delay(why);
+  std::string text = place + ": the server asks for a pause (" + why.what + "); going on in " +
+                     std::to_string(std::chrono::ceil<std::chrono::seconds>(pause).count()) + " s";
+  if (*why.wait > pause) text += ", for no longer one is granted at once";
+  if (attempts_ != 0) text += "; so far " + std::to_string(attempts_) + " did not help";
+  return text;
+}
+
+std::chrono::milliseconds BackOff::delay(const Error& why) const {
   auto delay = patience_.first;
   for (unsigned i = 0; i < attempts_ && delay < patience_.longest; ++i) delay *= 2;
-  delay = std::max(std::min(delay, patience_.longest), why.wait.value_or(std::chrono::milliseconds(0)));
+  return std::max(std::min(delay, patience_.longest), granted_wait(patience_, why));
+}
+
+Status BackOff::pause(const Error& why, const std::function<void()>& tick) {
+  if (attempts_ >= patience_.attempts) return why;
+  const auto time = delay(why);
   ++attempts_;
-  return wait_for(patience_, cancel_, delay, tick);
+  return wait_for(patience_, cancel_, time, tick);
 }
 
 }  // namespace mailhaul::pipeline

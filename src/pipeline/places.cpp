@@ -14,12 +14,20 @@ bool lies_in(const std::string& inner, const std::string& outer) {
 // How often a pause that a server asks for is granted before it is given up (bad-input 61).
 constexpr unsigned kPauses = 3;
 
-/// The mailbox is in use, or logins came too often: nothing is wrong, it is only too early.
-bool asks_for_pause(const Error& error) {
-  return error.wait.has_value() && error.retry == Retry::later && error.kind == ErrorKind::unreachable;
-}
 
 }  // namespace
+
+Result<bool> FirstPauses::grant(const Error& why, const std::function<void()>& tick) {
+  // The mailbox is in use, or logins came too often: nothing is wrong, it is only too early.
+  const bool asks = why.wait.has_value() && why.retry == Retry::later && why.kind == ErrorKind::unreachable;
+  if (!asks || tries_++ >= kPauses) return false;
+  const auto pause = granted_wait(patience_, why);
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(pause).count();
+  services_.events.note(
+      {store::Note::Weight::warning, "", why.what + "; trying again in " + std::to_string(seconds) + " s"});
+  MH_CHECK(wait_for(patience_, services_.cancel, pause, tick));
+  return true;
+}
 
 Result<Identities> identify(const Job& job, const store::Descriptor& source, const store::Descriptor& target) {
   MH_TRY(std::string from, source.identity(job.source, job.services));
@@ -47,16 +55,17 @@ Result<std::unique_ptr<store::Source>> open_steady(const store::Descriptor& desc
                                                    const Patience& patience) {
   auto opened = descriptor.open_source(location, services, options);
   if (descriptor.probe == nullptr) return opened;
-  for (unsigned tries = 0; !opened.ok() && asks_for_pause(opened.error()) && tries < kPauses; ++tries) {
-    const auto pause = *opened.error().wait;
-    const auto seconds = std::chrono::ceil<std::chrono::seconds>(pause).count();
-    services.events.note({store::Note::Weight::warning, "",
-                          opened.error().what + "; trying again in " + std::to_string(seconds) + " s"});
-    MH_CHECK(wait_for(patience, services.cancel, pause));
+  FirstPauses pauses(patience, services);
+  while (!opened.ok()) {
+    MH_TRY(const bool again, pauses.grant(opened.error()));
+    if (!again) return opened;
     opened = descriptor.open_source(location, services, options);
   }
-  if (!opened.ok()) return opened;
-  auto open = [&descriptor, &location, &services, &options] { return descriptor.open_source(location, services, options); };
+  auto open = [&descriptor, &location, &services, &options](const store::Past& past) {
+    store::OpenOptions again = options;
+    again.access.past = past;
+    return descriptor.open_source(location, services, again);
+  };
   return std::unique_ptr<store::Source>(std::make_unique<SteadySource>(std::move(opened).value(), std::move(open),
                                                                        location.text(), patience, services));
 }

@@ -29,6 +29,20 @@ struct Identities {
 /// All folders of a place, in its order.
 [[nodiscard]] Result<std::vector<store::FolderInfo>> collect_folders(store::Source& source);
 
+/// The pauses that a server asks for before its first session of a run. Later ones are of BackOff: then there is more to
+/// lose by giving up.
+class FirstPauses {
+ public:
+  FirstPauses(const Patience& patience, store::Services& services) : patience_(patience), services_(services) {}
+  /// Waits, and tells that; true: another try. false: no pause was asked for, or enough were granted. Error: interrupted.
+  [[nodiscard]] Result<bool> grant(const Error& why, const std::function<void()>& tick = {});
+
+ private:
+  const Patience& patience_;
+  store::Services& services_;
+  unsigned tries_ = 0;
+};
+
 /// A place read as a source. Where there is a server, it outlives its sessions (SteadySource); a place without one has no
 /// session to lose, and is spared the bookkeeping. All arguments outlive what is returned.
 [[nodiscard]] Result<std::unique_ptr<store::Source>> open_steady(const store::Descriptor& descriptor,

@@ -66,6 +66,7 @@ Status SteadyFetch::session_end(Status status) {
 }
 
 Status SteadyFetch::blame(const Error& why) {
+  if (why.wait) return {};  // the server wanted a pause, whatever it was asked for
   auto first = open_.begin();
   Open& suspect = first->second;
   ++suspect.deaths;

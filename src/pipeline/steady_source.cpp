@@ -54,11 +54,14 @@ SteadySource::SteadySource(std::unique_ptr<store::Source> opened, Open open, std
 
 void SteadySource::note_loss(const Error& why) {
   ++losses_;
+  if (why.wait) return;  // its pause is told
   services_.events.note({store::Note::Weight::info, "", place_ + ": connection lost (" + why.what + "), reconnecting"});
 }
 
 Status SteadySource::reopen() {
-  auto source = open_();
+  store::Past past;
+  past.fruitless = back_off_.attempts();
+  auto source = open_(past);
   if (!source.ok()) return std::move(source).error();
   source_ = std::move(source).value();
   if (!opened_) caps_ = source_->caps();
@@ -89,6 +92,8 @@ Status SteadySource::steadily(const std::function<Status(store::Source&)>& call)
       }
     }
     if (!worth_another) return status;
+    if (const auto text = back_off_.note(place_, status.error()))
+      services_.events.note({store::Note::Weight::warning, "", *text});
     MH_CHECK(back_off_.pause(status.error()));
   }
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "pipeline/patience.hpp"
+#include "store/registry.hpp"
 #include "store/store.hpp"
 
 namespace mailhaul::pipeline {
@@ -16,7 +17,8 @@ namespace mailhaul::pipeline {
 /// session: every call names the epoch.
 class SteadySource final : public store::Source {
  public:
-  using Open = std::function<Result<std::unique_ptr<store::Source>>()>;
+  /// Opens a session, and is told what came of those before it.
+  using Open = std::function<Result<std::unique_ptr<store::Source>>(const store::Past&)>;
   /// `opened` may be null: then the first call opens, and its failure is final (only a loss is worth patience).
   /// `place` is for notes. `open` and `services` outlive this.
   SteadySource(std::unique_ptr<store::Source> opened, Open open, std::string place, Patience patience,

@@ -29,6 +29,11 @@ enum class Compress {
   on,         ///< or not at all
 };
 
+/// What a run has learnt of a server in the sessions before this one.
+struct Past {
+  unsigned fruitless = 0;  ///< sessions in a row that ended without any progress
+};
+
 /// How an account on a server is entered. Each side of a run has its own.
 struct Access {
   /// Asked before each login, so that a token is fresh; the same call may run a command or prompt, so never under a
@@ -42,6 +47,7 @@ struct Access {
   Compress compress = Compress::off;  ///< of no effect where Descriptor::compresses is false
   std::string name = "session";  ///< "source", "target": for the trace
   std::uint64_t longest_message = kLongestMessage;  ///< in octets as they travel; tests set it lower
+  Past past;
 };
 
 /// What the command line says to a store when it opens.

@@ -379,8 +379,10 @@ Status FlakyPlace::admit() {
 
 Error FlakyPlace::lost() {
   if (on_death) on_death();
-  return make_error(ErrorKind::unreachable, Scope::session, "the server closed the connection", "try again later",
-                    Retry::later);
+  Error error = make_error(ErrorKind::unreachable, Scope::session, "the server closed the connection", "try again later",
+                           Retry::later);
+  error.wait = asks_for;
+  return error;
 }
 
 Status FlakyPlace::point() {

@@ -68,6 +68,7 @@ class FlakyPlace {
   std::uint64_t refuse_sessions = 0;  ///< so many are refused
   std::size_t window = 4;             ///< deliveries without an answer
   std::function<void()> on_death;
+  std::optional<std::chrono::milliseconds> asks_for;  ///< a pause, with each end of a session
   std::atomic<int> pumps{0};  ///< of targets
 
   void put(const std::string& folder, const std::string& octets, mail::Meta meta = {});

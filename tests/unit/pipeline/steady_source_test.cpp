@@ -74,7 +74,7 @@ class SteadySourceTest : public testing::Test {
   }
   std::unique_ptr<SteadySource> open(FlakyPlace& from) {
     return std::make_unique<SteadySource>(
-        nullptr, [&from] { return open_flaky_source(from); }, "flaky:", patience_of(bench.clock()), bench.services());
+        nullptr, [&from](const store::Past&) { return open_flaky_source(from); }, "flaky:", patience_of(bench.clock()), bench.services());
   }
   std::vector<store::FolderInfo> folders_of(SteadySource& source) {
     std::vector<store::FolderInfo> folders;

@@ -85,6 +85,125 @@ TEST_F(Waiting, A_cancelled_run_does_not_wait_for_a_mailbox_in_use) {
   EXPECT_EQ(opened.error().kind, ErrorKind::interrupted);
 }
 
+TEST_F(Waiting, No_longer_pause_than_fifteen_minutes_is_granted_at_once_and_that_is_told) {
+  busy = {asks_for(1'000'000'000s), 1, 0};
+  const auto start = bench.clock().steady();
+  EXPECT_TRUE(open().ok());
+  EXPECT_EQ(bench.clock().steady() - start, 15min);
+  const Error error = asks_for(1'000'000'000s);
+  BackOff back_off(patience, bench.cancel());
+  EXPECT_EQ(back_off.delay(error), 15min);
+  EXPECT_EQ(back_off.note("imaps://a/", error),
+            "imaps://a/: the server asks for a pause (pop.example.org:995 refused the login); going on in 900 s, for no "
+            "longer one is granted at once");
+}
+
+TEST_F(Waiting, Pauses_grow_from_what_the_server_asks_for_to_five_minutes) {
+  BackOff back_off(patience, bench.cancel());
+  const auto start = bench.clock().steady();
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(back_off.pause(asks_for(10s)).ok());
+  EXPECT_EQ(bench.clock().steady() - start, 1s * (10 + 10 + 10 + 10 + 16 + 32 + 64 + 128 + 256 + 300));
+  EXPECT_EQ(back_off.note("imaps://a/", asks_for(10s)), std::nullopt);
+  EXPECT_FALSE(back_off.pause(asks_for(10s)).ok());
+}
+
+/// A source that is throttled so many times in a row, and then gives everything.
+class Throttled final : public store::Source {
+ public:
+  explicit Throttled(bool throttles) : throttles_(throttles) {}
+  const store::Caps& caps() const override { return caps_; }
+  Status folders(const std::function<Status(store::FolderInfo)>&) override { return {}; }
+  Result<store::ListEnd> list(const store::FolderInfo&, std::optional<std::string>, store::ItemSink&) override {
+    return store::ListEnd{};
+  }
+  Status describe(const store::FolderInfo&, std::span<const store::Key>, store::ItemSink&) override { return {}; }
+  Status fetch(const store::NextBatch& next, store::FetchSink& sink) override {
+    for (;;) {
+      MH_TRY(const auto batch, next());
+      if (batch.items.empty()) return {};
+      if (throttles_) {
+        Error error = make_error(ErrorKind::unreachable, Scope::session, "Request is throttled.", "", Retry::later);
+        error.wait = std::chrono::seconds(62);
+        return error;
+      }
+      for (const auto& item : batch.items) MH_CHECK(sink.on_vanished(*batch.folder, item));
+    }
+  }
+  Status pump(std::chrono::milliseconds) override { return {}; }
+
+ private:
+  const bool throttles_;
+  store::Caps caps_;
+};
+
+class EagerSink final : public store::FetchSink {
+ public:
+  Status on_message(const store::FolderInfo&, const store::Item&, mail::Message) override { return {}; }
+  Status on_failed(const store::FolderInfo&, const store::Item&, Error) override { return ++failed, Status(); }
+  Status on_vanished(const store::FolderInfo&, const store::Item&) override { return ++done, Status(); }
+  bool wants_more() override { return true; }
+  int failed = 0, done = 0;
+};
+
+TEST_F(Waiting, No_message_is_blamed_for_pauses_and_each_session_knows_how_many_there_were) {
+  std::vector<unsigned> fruitless;
+  SteadySource source(
+      nullptr,
+      [&](const store::Past& past) {
+        fruitless.push_back(past.fruitless);
+        return std::unique_ptr<store::Source>(std::make_unique<Throttled>(fruitless.size() <= 6));
+      },
+      "imaps://a/", patience, bench.services());
+  store::FolderInfo folder;
+  bool given = false;
+  EagerSink sink;
+  const auto start = bench.clock().steady();
+  ASSERT_TRUE(source.fetch([&]() -> Result<store::FetchBatch> {
+    store::FetchBatch batch;
+    if (std::exchange(given, true)) return batch;
+    batch.folder = &folder;
+    batch.items.resize(2);
+    batch.items[0].key = "1";
+    batch.items[1].key = "2";
+    return batch;
+  }, sink).ok());
+  EXPECT_EQ(sink.failed, 0);
+  EXPECT_EQ(sink.done, 2);
+  EXPECT_EQ(bench.clock().steady() - start, 6 * 62s);
+  EXPECT_EQ(fruitless, (std::vector<unsigned>{0, 1, 2, 3, 4, 5, 6}));
+  ASSERT_FALSE(bench.notes().empty());
+  EXPECT_EQ(bench.notes()[0].weight, store::Note::Weight::warning);
+  EXPECT_EQ(bench.notes()[0].text, "imaps://a/: the server asks for a pause (Request is throttled.); going on in 62 s");
+  EXPECT_TRUE(bench.notes()[1].text.ends_with("; going on in 62 s; so far 1 did not help")) << bench.notes()[1].text;
+}
+
+TEST_F(Waiting, A_target_that_asks_for_pauses_gets_them_and_all_mail) {
+  Move move;
+  move.fill();
+  move.target.kills = [n = 0](const std::string& text) mutable { return text == letter(2) && n++ < 6; };
+  move.target.asks_for = 62s;
+  const auto start = move.bench.clock().steady();
+  const auto report = move.copy();
+  EXPECT_GE(move.bench.clock().steady() - start, 6 * 62s);
+  move.expect_done(report, "after six pauses");
+  EXPECT_TRUE(std::any_of(report.notes.begin(), report.notes.end(), [](const auto& note) {
+    return note.text.find("the server asks for a pause") != std::string::npos;
+  }));
+}
+
+TEST_F(Waiting, A_target_that_never_stops_asking_ends_the_run_and_the_next_one_completes) {
+  Move move;
+  move.fill();
+  move.target.kills = [](const std::string&) { return true; };
+  move.target.asks_for = 10s;
+  const auto report = move.copy();
+  EXPECT_EQ(report.exit, 5);
+  EXPECT_EQ(report.counts.failed, 0U);
+  EXPECT_TRUE(report.counts.balanced());
+  move.target.kills = nullptr;
+  move.expect_done(move.copy(), "the next run");
+}
+
 /// A source whose session ends while its sink wants nothing: it never asked for the message that comes first.
 class Impatient final : public store::Source {
  public:
@@ -128,7 +247,8 @@ class SlowSink final : public store::FetchSink {
 TEST_F(Waiting, A_message_that_was_not_asked_for_is_not_blamed_for_the_end_of_a_session) {
   int sessions = 0;
   SteadySource source(
-      nullptr, [&] { return std::unique_ptr<store::Source>(std::make_unique<Impatient>(sessions)); }, "slow:",
+      nullptr,
+      [&](const store::Past&) { return std::unique_ptr<store::Source>(std::make_unique<Impatient>(sessions)); }, "slow:",
       patience, bench.services());
   store::FolderInfo folder;
   bool given = false;
