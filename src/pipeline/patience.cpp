@@ -40,7 +40,7 @@ std::optional<std::string> BackOff::note(const std::string& place, const Error& 
   std::string text = place + ": the server asks for a pause (" + why.what + "); going on in " +
                      std::to_string(std::chrono::ceil<std::chrono::seconds>(pause).count()) + " s";
   if (*why.wait > pause) text += ", for no longer one is granted at once";
-  if (attempts_ != 0) text += "; so far " + std::to_string(attempts_) + " did not help";
+  if (pauses_ != 0) text += " (pause " + std::to_string(pauses_ + 1) + " of this run)";  // equal notes are told once
   return text;
 }
 
@@ -54,6 +54,7 @@ Status BackOff::pause(const Error& why, const std::function<void()>& tick) {
   if (attempts_ >= patience_.attempts) return why;
   const auto time = delay(why);
   ++attempts_;
+  pauses_ += why.wait ? 1 : 0;
   return wait_for(patience_, cancel_, time, tick);
 }
 

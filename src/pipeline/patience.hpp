@@ -53,6 +53,7 @@ class BackOff {
   const Patience patience_;
   const CancelToken& cancel_;
   unsigned attempts_ = 0;
+  unsigned pauses_ = 0;  ///< that were asked for, in the whole of the run
 };
 
 }  // namespace mailhaul::pipeline

@@ -174,7 +174,7 @@ TEST_F(Waiting, No_message_is_blamed_for_pauses_and_each_session_knows_how_many_
   ASSERT_FALSE(bench.notes().empty());
   EXPECT_EQ(bench.notes()[0].weight, store::Note::Weight::warning);
   EXPECT_EQ(bench.notes()[0].text, "imaps://a/: the server asks for a pause (Request is throttled.); going on in 62 s");
-  EXPECT_TRUE(bench.notes()[1].text.ends_with("; going on in 62 s; so far 1 did not help")) << bench.notes()[1].text;
+  EXPECT_TRUE(bench.notes()[1].text.ends_with("; going on in 62 s (pause 2 of this run)")) << bench.notes()[1].text;
 }
 
 TEST_F(Waiting, A_target_that_asks_for_pauses_gets_them_and_all_mail) {
