@@ -147,9 +147,10 @@ Status Fetcher::on_done(CommandId id, const Reply& reply) {
   // on belongs to another command than it seems to. Only another session is in step again.
   const bool to_noop = !asked_.empty() && asked_.front().id == id && asked_.front().wanted.folder == nullptr;
   if (!reply.ok && (after_doubtful_ || to_noop))
-    return make_error(ErrorKind::unreachable, Scope::session,
-                      session_.place() + " said -ERR behind a message of another size than it listed: " + visible(reply.text),
-                      "the server's answers can no longer be told apart; try again", Retry::later);
+    return session_.out_of_step(make_error(
+        ErrorKind::unreachable, Scope::session,
+        session_.place() + " said -ERR behind a message of another size than it listed: " + visible(reply.text),
+        "the server's answers can no longer be told apart; try again", Retry::later));
   after_doubtful_ = false;
   MH_CHECK(confirmed());
   if (asked_.empty() || asked_.front().id != id) return {};  // of a fetch that was broken off

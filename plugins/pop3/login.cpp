@@ -153,7 +153,7 @@ Status Session::learn() {
     hates_capa_ = hung_up_;
     return replies.error();
   }
-  client_->set_pipelining(has("PIPELINING"));
+  client_->set_pipelining(has("PIPELINING") && !access_.past.one_at_a_time);
   return {};
 }
 

@@ -15,6 +15,9 @@ using std::chrono::seconds;
 
 constexpr milliseconds kTurn{200};  // how long a wait may keep a cancelled run (bad-input 79: 5 s)
 constexpr seconds kIdle{60};
+// As many commands as a fetch sends at first: a server whose buffer holds fewer is silent before it has answered them all.
+// Later silence is more likely the network's.
+constexpr unsigned kFirstWindow = 64;
 constexpr seconds kGoodbye{1};  // how long QUIT may take to be answered
 
 }  // namespace
@@ -66,7 +69,28 @@ Error Session::ended() const {
                                                        : "ended the connection";
   Error error = make_error(ErrorKind::unreachable, Scope::session, place_ + " " + why, "try again later", Retry::later);
   error.wait = store::pause_in_words(client_->farewell());
+  return has_stumbled(0) ? out_of_step(std::move(error)) : error;
+}
+
+/// Several commands are under way between two answers, and no more than so many that left together were ever answered: the
+/// server may have lost what came in one piece with the first, as some do that say PIPELINING all the same.
+bool Session::has_stumbled(unsigned answers) const {
+  if (together_.empty() || client_->in_answer()) return false;
+  return (together_.begin()->second ? messages_together_ : answered_together_) <= answers;
+}
+
+Error Session::out_of_step(Error error) const {
+  error.one_at_a_time = client_->pipelining() && error.kind == ErrorKind::unreachable;
   return error;
+}
+
+void Session::take_pipelining() {
+  if (!has("PIPELINING")) return;
+  client_->set_pipelining(!access_.past.one_at_a_time);
+  if (access_.past.one_at_a_time)
+    services_.events.note({store::Note::Weight::info, "",
+                           place_ + " gets one command at a time: an earlier connection ended when several were under way, "
+                                    "though it offers that (PIPELINING)"});
 }
 
 std::string Session::arguments_of(const std::string& capability) const {
@@ -78,7 +102,11 @@ Result<CommandId> Session::start(Command command) {
   if (dead_) return *dead_;
   // A session that was idle has been silent by right.
   if (idle()) last_heard_ = services_.clock.steady();
-  return client_->start(std::move(command));
+  const bool together = !idle() && client_->pipelining();
+  const bool asks_message = command.answer() == Answer::message;
+  MH_TRY(const CommandId id, client_->start(std::move(command)));
+  if (together) together_.emplace(id, asks_message);
+  return id;
 }
 
 Status Session::turn(milliseconds wait) {
@@ -91,15 +119,20 @@ Status Session::exchange(milliseconds wait) {
   const auto before = services_.clock.steady();
   const auto step = connection_->step(client_->output(), wait);
   hung_up_ = !step.ok() || step->closed;
-  if (!step.ok()) return die(client_->farewell().empty() ? step.error() : ended());
+  if (!step.ok()) {
+    if (!client_->farewell().empty()) return die(ended());
+    return die(has_stumbled(0) ? out_of_step(step.error()) : step.error());
+  }
   client_->sent(step->sent);
   const auto now = services_.clock.steady();
   if (step->sent != 0) last_spoken_ = now;
   if (step->sent != 0 || !step->received.empty()) last_heard_ = now;
   heard_ += step->received.size();
   if (!step->received.empty()) {
-    if (auto status = client_->receive(step->received, *this); !status.ok())
-      return die(std::move(status).error().context(place_));
+    if (auto status = client_->receive(step->received, *this); !status.ok()) {
+      Error error = std::move(status).error().context(place_);
+      return die(together_.empty() ? std::move(error) : out_of_step(std::move(error)));
+    }
   }
   if (step->closed) return die(ended());
   if (listener_error_) {
@@ -113,7 +146,8 @@ Status Session::exchange(milliseconds wait) {
     return die(make_error(ErrorKind::unreachable, Scope::session, place_ + " sends less than 128 octets a second",
                           "the network or the server is overloaded; try again later", Retry::later));
   }
-  if ((!idle() || !client_->greeted()) && now - last_heard_ > access_.timeout) return die(silence());
+  if ((!idle() || !client_->greeted()) && now - last_heard_ > access_.timeout)
+    return die(has_stumbled(kFirstWindow) ? out_of_step(silence()) : silence());
   return {};
 }
 
@@ -203,6 +237,10 @@ Status Session::on_challenge(CommandId, std::string_view text) {
 }
 
 Status Session::on_done(CommandId id, const Reply& reply) {
+  if (const auto entry = together_.find(id); entry != together_.end()) {
+    ++(entry->second ? messages_together_ : answered_together_);
+    together_.erase(entry);
+  }
   if (Waited* waited = waited_for(id)) {
     waited->reply = reply;
     return {};

@@ -89,9 +89,9 @@ class Session final : private ClientSink {
   [[nodiscard]] Call ask_capabilities();
 
   /// After CAPA was asked once more.
-  void take_pipelining() {
-    if (has("PIPELINING")) client_->set_pipelining(true);
-  }
+  void take_pipelining();
+  /// The session ends, and the next one may do better without PIPELINING.
+  [[nodiscard]] Error out_of_step(Error error) const;
   /// LF in the last message.
   [[nodiscard]] std::uint64_t line_feeds() const { return client_->line_feeds(); }
   /// Messages come with LF alone at the ends of their lines.
@@ -136,6 +136,7 @@ class Session final : private ClientSink {
   Status die(Error error);
   [[nodiscard]] Error silence() const;
   [[nodiscard]] Error ended() const;
+  [[nodiscard]] bool has_stumbled(unsigned answers) const;
 
   /// A command of run() or run_each(): its answer is kept for the caller.
   struct Waited {
@@ -159,6 +160,8 @@ class Session final : private ClientSink {
   std::optional<Error> listener_error_;
   std::chrono::steady_clock::time_point last_heard_, last_spoken_;
   std::uint64_t heard_ = 0;  ///< octets
+  std::map<CommandId, bool> together_;  ///< in flight, and left before all answers had come; true: it asks for a message
+  unsigned answered_together_ = 0, messages_together_ = 0;  ///< so many of them were answered; of those that asked for messages
   net::RateFloor floor_;
 
   std::map<std::string, std::string> capabilities_;

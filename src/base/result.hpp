@@ -47,6 +47,7 @@ struct Error {
   std::string hint;
   std::optional<std::chrono::milliseconds> wait;
   int system = 0;  ///< the errno that caused it; 0 where no system call failed. For is_not_found() and its like
+  bool one_at_a_time = false;  ///< another session may do better that waits for each answer before it asks for more
 
   /// Puts `text: ` before `what`. Once per layer.
   [[nodiscard]] Error context(std::string_view text) && {
@@ -101,7 +102,7 @@ using Status = Result<void>;
 
 [[nodiscard]] inline Error make_error(ErrorKind kind, Scope scope, std::string what,
                                       std::string hint = {}, Retry retry = Retry::never) {
-  return Error{kind, scope, retry, std::move(what), std::move(hint), std::nullopt, 0};
+  return Error{kind, scope, retry, std::move(what), std::move(hint), std::nullopt, 0, false};
 }
 
 }  // namespace base

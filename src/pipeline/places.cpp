@@ -1,6 +1,8 @@
 // See places.hpp.
 #include "pipeline/places.hpp"
 
+#include <utility>
+
 #include "mail/sha256.hpp"
 #include "pipeline/steady_source.hpp"
 
@@ -53,21 +55,25 @@ Result<std::vector<store::FolderInfo>> collect_folders(store::Source& source) {
 Result<std::unique_ptr<store::Source>> open_steady(const store::Descriptor& descriptor, const store::Location& location,
                                                    store::Services& services, const store::OpenOptions& options,
                                                    const Patience& patience) {
-  auto opened = descriptor.open_source(location, services, options);
-  if (descriptor.probe == nullptr) return opened;
-  FirstPauses pauses(patience, services);
-  while (!opened.ok()) {
-    MH_TRY(const bool again, pauses.grant(opened.error()));
-    if (!again) return opened;
-    opened = descriptor.open_source(location, services, options);
-  }
-  auto open = [&descriptor, &location, &services, &options](const store::Past& past) {
+  const auto open = [&descriptor, &location, &services, &options](const store::Past& past) {
     store::OpenOptions again = options;
     again.access.past = past;
     return descriptor.open_source(location, services, again);
   };
-  return std::unique_ptr<store::Source>(std::make_unique<SteadySource>(std::move(opened).value(), std::move(open),
-                                                                       location.text(), patience, services));
+  store::Past past;
+  auto opened = open(past);
+  if (descriptor.probe == nullptr) return opened;
+  FirstPauses pauses(patience, services);
+  while (!opened.ok()) {
+    const bool stumbled = opened.error().one_at_a_time && !std::exchange(past.one_at_a_time, true);
+    if (!stumbled) {
+      MH_TRY(const bool again, pauses.grant(opened.error()));
+      if (!again) return opened;
+    }
+    opened = open(past);
+  }
+  return std::unique_ptr<store::Source>(
+      std::make_unique<SteadySource>(std::move(opened).value(), open, location.text(), patience, services, past));
 }
 
 Result<std::unique_ptr<store::Source>> open_existing(const store::Descriptor& descriptor, const store::Location& location,

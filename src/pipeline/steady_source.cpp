@@ -42,13 +42,14 @@ class OnceSink final : public store::ItemSink {
 }  // namespace
 
 SteadySource::SteadySource(std::unique_ptr<store::Source> opened, Open open, std::string place, Patience patience,
-                           store::Services& services)
+                           store::Services& services, const store::Past& past)
     : source_(std::move(opened)),
       open_(std::move(open)),
       place_(std::move(place)),
       services_(services),
       back_off_(std::move(patience), services.cancel),
-      opened_(source_ != nullptr) {
+      opened_(source_ != nullptr),
+      one_at_a_time_(past.one_at_a_time) {
   if (source_) caps_ = source_->caps();
 }
 
@@ -59,8 +60,7 @@ void SteadySource::note_loss(const Error& why) {
 }
 
 Status SteadySource::reopen() {
-  store::Past past;
-  past.fruitless = back_off_.attempts();
+  const store::Past past{back_off_.attempts(), one_at_a_time_};
   auto source = open_(past);
   if (!source.ok()) return std::move(source).error();
   source_ = std::move(source).value();
@@ -92,6 +92,7 @@ Status SteadySource::steadily(const std::function<Status(store::Source&)>& call)
       }
     }
     if (!worth_another) return status;
+    one_at_a_time_ = one_at_a_time_ || status.error().one_at_a_time;
     if (const auto text = back_off_.note(place_, status.error()))
       services_.events.note({store::Note::Weight::warning, "", *text});
     MH_CHECK(back_off_.pause(status.error()));

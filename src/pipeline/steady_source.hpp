@@ -20,9 +20,9 @@ class SteadySource final : public store::Source {
   /// Opens a session, and is told what came of those before it.
   using Open = std::function<Result<std::unique_ptr<store::Source>>(const store::Past&)>;
   /// `opened` may be null: then the first call opens, and its failure is final (only a loss is worth patience).
-  /// `place` is for notes. `open` and `services` outlive this.
+  /// `place` is for notes, `past` what was learnt before. `open` and `services` outlive this.
   SteadySource(std::unique_ptr<store::Source> opened, Open open, std::string place, Patience patience,
-               store::Services& services);
+               store::Services& services, const store::Past& past = {});
 
   /// Of the first session; nothing is claimed before it is open.
   [[nodiscard]] const store::Caps& caps() const override { return caps_; }
@@ -53,6 +53,7 @@ class SteadySource final : public store::Source {
   std::deque<store::ListingWish> wishes_;  ///< not begun yet; told to each new session
   bool opened_ = false;
   bool caller_failed_ = false;  ///< the Error comes from the sink of the present call
+  bool one_at_a_time_;  ///< for all sessions to come: the server stumbled over commands that left together
   unsigned losses_ = 0;
 };
 

@@ -31,7 +31,8 @@ enum class Compress {
 
 /// What a run has learnt of a server in the sessions before this one.
 struct Past {
-  unsigned fruitless = 0;  ///< sessions in a row that ended without any progress
+  unsigned fruitless = 0;      ///< sessions in a row that ended without any progress
+  bool one_at_a_time = false;  ///< one of them stumbled over commands that left together (Error::one_at_a_time)
 };
 
 /// How an account on a server is entered. Each side of a run has its own.

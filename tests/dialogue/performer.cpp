@@ -75,6 +75,7 @@ Performer::Performer(const Script& script, Player& player, ScriptedClock& clock)
   options_.access.allow_plaintext = script.get("allow-plaintext") == "yes";
   if (const auto most = parse_uint(script.get("longest-message"))) options_.access.longest_message = *most;
   options_.access.past.fruitless = static_cast<unsigned>(parse_uint(script.get("fruitless"), 10, 100).value_or(0));
+  options_.access.past.one_at_a_time = script.get("one-at-a-time") == "yes";
   if (script.get("compress") == "auto") options_.access.compress = store::Compress::automatic;
   if (script.get("compress") == "on") options_.access.compress = store::Compress::on;
   for (const auto& one : script.folders) folders_[one.path] = declared(one);

@@ -91,7 +91,8 @@ void Record::put_error(const std::string& before, const Error& error) {
   put(before + std::string(to_text(error.kind)) + " " + std::string(to_text(error.scope)) + " " +
       std::string(to_text(error.retry)) + ": " + visible(error.what, 500) +
       (error.hint.empty() ? "" : " (" + visible(error.hint, 500) + ")") +
-      (error.wait ? " wait " + std::to_string(error.wait->count() / 1000) + " s" : ""));
+      (error.wait ? " wait " + std::to_string(error.wait->count() / 1000) + " s" : "") +
+      (error.one_at_a_time ? " one at a time" : ""));
 }
 
 void Record::note(const store::Note& note) {

@@ -15,10 +15,10 @@ namespace mailhaul::dialogue {
 
 namespace {
 
-constexpr std::array<std::string_view, 19> kHeaderKeys{
+constexpr std::array<std::string_view, 20> kHeaderKeys{
     "quirk",           "row",      "threat", "server",    "about",   "id",         "location",     "greeting",
     "allow-plaintext", "loopback", "pieces", "namespace", "timeout", "line-limit", "capabilities", "lockstep",
-    "compress",        "longest-message", "fruitless"};
+    "compress",        "longest-message", "fruitless", "one-at-a-time"};
 
 std::optional<char> escaped(std::string_view& rest) {
   const char c = rest.front();

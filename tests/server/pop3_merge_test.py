@@ -247,6 +247,35 @@ class Pop3Lies(ServerTest):
         self.assertEqual(max(most), 0, "commands were sent before the answers, and nobody had allowed it")
         self.assert_came(box)
 
+    def test_a_server_that_stumbles_over_what_leaves_together_is_read_one_by_one(self):
+        def forgetting(only, hangs_up, dropped):
+            """Answers the first command of each packet, and forgets the others or hangs up."""
+            def serve(self):
+                self.send(self.greeting)
+                while True:
+                    words = self.connection.line().decode("latin-1").split(" ")
+                    more, self.connection.buffer = self.connection.buffer, self.connection.buffer if only and words[0] != only else b""
+                    if getattr(self, "do_" + words[0].lower())(words[1:]) == "end":
+                        return
+                    if more and not self.connection.buffer:
+                        dropped.append(self.connection.number)
+                        if hangs_up:
+                            return
+            return serve
+
+        for only in (None, "RETR"):
+            for hangs_up in (True, False):
+                with self.subTest(only=only, hangs_up=hangs_up):
+                    shutil.rmtree(self.path("state"), ignore_errors=True)
+                    shutil.rmtree(self.path("out"), ignore_errors=True)
+                    box, dropped = self.box(40), []
+                    with self.lying(box, serve=forgetting(only, hangs_up, dropped)) as server:
+                        report = self.copy(server)
+                        self.assertEqual((report["copied"], report["failed"], server.connections, dropped), (40, 0, 2, [1]))
+                        told = [note["text"] for note in report["notes"] if "one command at a time" in note["text"]]
+                        self.assertEqual(len(told), 1, report["notes"])
+                    self.assert_came(box)
+
     def dropping(self, after, cut=None):
         """Hangs up after so many messages of a connection; `cut`: in the middle of the next one."""
         def retr(self, arguments):

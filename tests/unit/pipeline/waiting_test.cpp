@@ -13,6 +13,7 @@ namespace {
 struct Busy {
   Error error;
   unsigned refusals = 0, calls = 0;
+  std::vector<bool> one_at_a_time = {};  ///< how each call was told to go about it
 };
 Busy* the_busy = nullptr;
 FlakyPlace* the_place = nullptr;
@@ -20,7 +21,8 @@ FlakyPlace* the_place = nullptr;
 store::Descriptor busy_descriptor() {
   store::Descriptor descriptor = kFlaky;
   descriptor.open_source = [](const store::Location&, store::Services&,
-                              const store::OpenOptions&) -> Result<std::unique_ptr<store::Source>> {
+                              const store::OpenOptions& options) -> Result<std::unique_ptr<store::Source>> {
+    the_busy->one_at_a_time.push_back(options.access.past.one_at_a_time);
     if (the_busy->calls++ < the_busy->refusals) return the_busy->error;
     return open_flaky_source(*the_place);
   };
@@ -75,6 +77,48 @@ TEST_F(Waiting, Nobody_waits_who_was_not_asked_to) {
     EXPECT_EQ(busy.calls, 1U);
     EXPECT_EQ(bench.clock().steady(), start);
   }
+}
+
+TEST_F(Waiting, A_server_that_stumbles_is_asked_for_one_thing_at_a_time_at_once_and_from_then_on) {
+  Error stumbled = asks_for(std::nullopt);
+  stumbled.one_at_a_time = true;
+  busy = {stumbled, 1, 0};
+  place.put("INBOX", letter(1));
+  const auto start = bench.clock().steady();
+  const auto opened = open();
+  ASSERT_TRUE(opened.ok());
+  EXPECT_EQ(bench.clock().steady(), start);
+  place.deaths = {place.points() + 1};
+  EXPECT_TRUE((*opened)->folders([](const store::FolderInfo&) { return Status(); }).ok());
+  EXPECT_EQ(busy.one_at_a_time, (std::vector<bool>{false, true, true}));
+}
+
+TEST_F(Waiting, A_server_that_goes_on_stumbling_is_given_up) {
+  Error stumbled = asks_for(std::nullopt);
+  stumbled.one_at_a_time = true;
+  busy = {stumbled, 99, 0};
+  EXPECT_FALSE(open().ok());
+  EXPECT_EQ(busy.calls, 2U);
+}
+
+TEST_F(Waiting, A_stumble_in_the_midst_of_a_run_is_remembered_for_its_sessions) {
+  std::vector<bool> told;
+  SteadySource source(
+      nullptr,
+      [&](const store::Past& past) -> Result<std::unique_ptr<store::Source>> {
+        told.push_back(past.one_at_a_time);
+        if (told.size() != 2) return open_flaky_source(place);
+        Error error = asks_for(std::nullopt);
+        error.one_at_a_time = true;
+        return error;
+      },
+      "flaky:", patience, bench.services());
+  place.put("INBOX", letter(1));
+  place.deaths = {place.points() + 1};
+  EXPECT_TRUE(source.folders([](const store::FolderInfo&) { return Status(); }).ok());
+  place.deaths = {place.points() + 1};
+  EXPECT_TRUE(source.folders([](const store::FolderInfo&) { return Status(); }).ok());
+  EXPECT_EQ(told, (std::vector<bool>{false, false, true, true}));
 }
 
 TEST_F(Waiting, A_cancelled_run_does_not_wait_for_a_mailbox_in_use) {
