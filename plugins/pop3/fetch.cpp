@@ -191,14 +191,14 @@ Status Fetcher::arrived(Wanted wanted) {
   after_doubtful_ = size != Size::exact;
   const bool is_believed = size == Size::exact || (size == Size::other && agreed_ >= kAgreed);
   if (!is_believed && !wanted.first_reading) {
-    wanted.first_reading = content->facts().cid;
+    wanted.first_reading = content->facts().nid;
     wanted.was_near = size == Size::other;
     wanted.alone = true;
     alone_.push_back(std::move(wanted));
     return {};
   }
   if (!is_believed) {
-    if (*wanted.first_reading != content->facts().cid)
+    if (*wanted.first_reading != content->facts().nid)
       return refused(std::move(wanted), "it gave two different texts for it");
     if (++agreed_ == kAgreed) {
       // The others that wait for a second reading need one like all others, unless their size was far from the listed.

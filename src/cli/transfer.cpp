@@ -114,7 +114,8 @@ int run_transfer(Frame& frame, const RunOptions& options, const Transfer& transf
   }
   SystemRandom random;
   files::MemoryBudget budget(options.memory);
-  const mail::ScanOptions scan{.mail_key = options.job.dedup == pipeline::Dedup::mail};
+  const mail::ScanOptions scan{.mail_key = options.job.dedup == pipeline::Dedup::mail,
+                               .header_id = transfer.pairs_by_header};
   files::Spool spool(prepared->state.spool_directory, budget, scan);
   files::Spool facts_spool(prepared->state.spool_directory, budget, scan, files::Keep::facts);
   Warnings warnings(frame.terminal, warnings_to_show(frame.global));

@@ -14,6 +14,7 @@ struct Transfer {
   std::string command;
   pipeline::Report (*run)(const pipeline::Job&, pipeline::Observer&);
   StateUse state = StateUse::read;
+  bool pairs_by_header = false;  ///< it asks for the digests of header blocks
 };
 
 /// Opens everything, runs, shows the report. Nothing is touched before locations, options and `--outcomes` are fine.

@@ -4,7 +4,8 @@
 namespace mailhaul::cli {
 
 int run_verify_command(Frame& frame, const VerifyOptions& options) {
-  return run_transfer(frame, options, Transfer{"verify", &pipeline::run_verify, StateUse::read});
+  return run_transfer(frame, options,
+                      Transfer{"verify", &pipeline::run_verify, StateUse::read, /*pairs_by_header=*/true});
 }
 
 }  // namespace mailhaul::cli

@@ -51,8 +51,9 @@ Verdict judge(std::string_view head) {
 
 }  // namespace
 
-IdentityDigests::IdentityDigests(bool with_body) : stage_(new char[kStage]) {
-  if (with_body) body_.emplace();
+IdentityDigests::IdentityDigests(Wanted wanted) : wants_header_(wanted.header), stage_(new char[kStage]) {
+  if (wanted.exact) cid_.emplace();
+  if (wanted.body) body_.emplace();
 }
 
 // ---- Canonical text on its way to the contexts.
@@ -66,7 +67,7 @@ bool IdentityDigests::takes(Form form) const {
 }
 
 void IdentityDigests::feed(std::string_view octets, unsigned forms) {
-  if ((forms & kNid) != 0) (nid_ ? *nid_ : cid_).update(as_octets(octets));
+  if ((forms & kNid) != 0) nid_.update(as_octets(octets));
   if ((forms & kEid) != 0 && eid_) eid_->update(as_octets(octets));
   if ((forms & kBody) != 0 && body_) body_->update(as_octets(octets));
 }
@@ -121,23 +122,12 @@ void IdentityDigests::text(std::string_view octets, unsigned forms) {
   write(octets, forms);
 }
 
-// ---- Forks.
-
-void IdentityDigests::fork_nid() {
-  drain();
-  nid_ = cid_;
-  // So far all line ends were CRLF, and the exact octets lag by the ones that wait.
-  for (std::uint64_t left = nid_progress_.pending; left > 0;) {
-    const auto now = static_cast<std::size_t>(std::min<std::uint64_t>(left, kLineEnds.size() / 2));
-    cid_.update(as_octets({kLineEnds.data(), now * 2}));
-    left -= now;
-  }
-}
+// ---- The fork.
 
 void IdentityDigests::fork_eid() {
   if (eid_) return;
   drain();
-  eid_ = nid_ ? *nid_ : cid_;
+  eid_ = nid_;
 }
 
 // ---- Header lines.
@@ -211,10 +201,12 @@ void IdentityDigests::header_text(std::string_view octets) {
 
 void IdentityDigests::header_line_end() {
   if (at_line_start_) {  // an empty line
-    drain();
-    Sha256 header = eid_ ? *eid_ : nid_ ? *nid_ : cid_;
-    if (eid_progress_.pending > 0) header.update(as_octets(kCrlf));
-    header_id_ = header.finish();
+    if (wants_header_) {
+      drain();
+      Sha256 header = eid_ ? *eid_ : nid_;
+      if (eid_progress_.pending > 0) header.update(as_octets(kCrlf));
+      header_id_ = std::move(header).finish();
+    }
     in_header_ = false;
     ++eid_progress_.pending;
     return;
@@ -243,10 +235,7 @@ void IdentityDigests::line_text(std::string_view octets) {
 void IdentityDigests::line_end(bool is_bare) {
   // In the header an undecided line's octets still have to reach the shared context before it is forked.
   if (in_header_ && !at_line_start_ && line_ == Line::undecided) settle(Line::kept);
-  if (is_bare) {
-    ++bare_lf_;
-    if (!nid_) fork_nid();
-  }
+  if (is_bare) ++bare_lf_;
   if (in_header_) {
     header_line_end();
   } else {
@@ -273,7 +262,6 @@ std::size_t IdentityDigests::update_header(std::string_view chunk) {
   any_ = true;
   const char* const begin = chunk.data();
   const char* const end = begin + chunk.size();
-  const char* exact_from = nid_ ? begin : nullptr;  // where the exact octets stop being the canonical ones
   resolve_held_cr(chunk);
   const char* at = chunk.data();
   while (at < end && in_header_) {
@@ -287,18 +275,16 @@ std::size_t IdentityDigests::update_header(std::string_view chunk) {
       at = end;
       break;
     }
-    const bool was_forked = nid_.has_value();
     line_end(/*is_bare=*/!ends_with_cr);
-    if (!was_forked && nid_) exact_from = lf;
     at = lf + 1;
   }
-  if (exact_from != nullptr) cid_.update(as_octets(between(exact_from, at)));
+  if (cid_) cid_->update(as_octets(between(begin, at)));
   return static_cast<std::size_t>(at - begin);
 }
 
-/// While every line end is CRLF, exact and canonical form share a context: takes what stays so in one piece and says
-/// how much that was; the next octet, if any, is a bare LF.
-std::size_t IdentityDigests::shared_span(std::string_view chunk) {
+/// While every line end is CRLF, the octets are canonical as they come: takes what stays so in one piece and says how
+/// much that was; the next octet, if any, is a bare LF.
+std::size_t IdentityDigests::canonical_span(std::string_view chunk) {
   const char* const begin = chunk.data();
   const char* const end = begin + chunk.size();
   const char* limit = find_lf(begin, end);
@@ -347,7 +333,7 @@ const char* IdentityDigests::copy_lines(const char* at, const char* end) {
   return at;
 }
 
-/// The body once exact and canonical form differ.
+/// The body once there was a bare LF.
 void IdentityDigests::lines(std::string_view chunk) {
   const char* at = chunk.data();
   const char* const end = at + chunk.size();
@@ -371,17 +357,10 @@ void IdentityDigests::lines(std::string_view chunk) {
 void IdentityDigests::update_body(std::string_view chunk) {
   if (chunk.empty()) return;
   any_ = true;
-  std::string_view exact = chunk;
-  const bool was_forked = nid_.has_value();
+  if (cid_) cid_->update(as_octets(chunk));
   resolve_held_cr(chunk);
-  if (!was_forked) {
-    chunk.remove_prefix(shared_span(chunk));
-    if (chunk.empty()) return;
-    exact = chunk;
-    fork_nid();
-  }
+  if (bare_lf_ == 0) chunk.remove_prefix(canonical_span(chunk));
   lines(chunk);
-  cid_.update(as_octets(exact));
 }
 
 IdentityDigests::Digests IdentityDigests::finish() {
@@ -389,8 +368,7 @@ IdentityDigests::Digests IdentityDigests::finish() {
   held_cr_ = false;
   if (in_header_ && line_ == Line::undecided && !at_line_start_) settle(Line::kept);
   drain();
-  // One line end is what the canonical form ends with; where the message has just that, the forms go on being one.
-  if (any_ && !nid_ && nid_progress_.pending != 1) fork_nid();
+  // One line end is what the canonical form ends with.
   if (any_) feed(kCrlf, kNid);
   // Left of a message whose every line was housekeeping: nothing.
   const bool eid_has_line = eid_progress_.has_text || (any_ && !nid_progress_.has_text);
@@ -398,11 +376,11 @@ IdentityDigests::Digests IdentityDigests::finish() {
   if (body_progress_.has_text) feed(kCrlf, kBody);
 
   Digests digests;
-  digests.cid = cid_.finish();
-  digests.nid = nid_ ? nid_->finish() : digests.cid;
-  digests.eid = eid_ ? eid_->finish() : digests.nid;
-  digests.header_id = header_id_.value_or(digests.eid);
-  if (body_) digests.body = body_->finish();
+  digests.nid = std::move(nid_).finish();
+  digests.eid = eid_ ? std::move(*eid_).finish() : digests.nid;
+  if (wants_header_) digests.header_id = header_id_.value_or(digests.eid);
+  if (cid_) digests.cid = std::move(*cid_).finish();
+  if (body_) digests.body = std::move(*body_).finish();
   digests.bare_lf = bare_lf_;
   return digests;
 }

@@ -13,15 +13,21 @@
 
 namespace mailhaul::mail {
 
-/// Digests while the octets arrive; memory is constant for any message. A digest context is forked only where two forms
-/// begin to differ: CRLF mail costs one SHA-256, LF mail two, housekeeping fields one more.
+/// Digests while the octets arrive; memory is constant for any message. A message costs one SHA-256. The EID is forked
+/// from the NID only where the first housekeeping field begins, and then costs one more; so does each form that is
+/// asked for: exact octets, body.
 ///
 /// Canonical: every line end (LF or CRLF) is CRLF, all trailing ones are one, and a message that is not empty ends with
 /// one. EID leaves out the lines of housekeeping fields from that form, so equal NID means equal EID.
 class IdentityDigests {
  public:
-  /// `with_body`: also a digest of the canonical octets behind the first empty line ("" when there is no text).
-  explicit IdentityDigests(bool with_body);
+  /// What is digested beside NID and EID.
+  struct Wanted {
+    bool exact = false;   ///< the octets as they come
+    bool header = false;  ///< the canonical header block without housekeeping fields
+    bool body = false;    ///< the canonical octets behind the first empty line ("" when there is no text)
+  };
+  explicit IdentityDigests(Wanted wanted);
 
   /// Takes octets of the header block and says how many of `chunk` it took: all of them, or up to the end of the first
   /// empty line; after that in_header() is false and the rest goes to update_body().
@@ -30,8 +36,8 @@ class IdentityDigests {
   [[nodiscard]] bool in_header() const { return in_header_; }
 
   struct Digests {
-    Digest cid, nid, eid, header_id;
-    std::optional<Digest> body;
+    Digest nid, eid;
+    std::optional<Digest> cid, header_id, body;
     std::uint64_t bare_lf = 0;  ///< LF without CR before it
   };
   [[nodiscard]] Digests finish();
@@ -56,7 +62,6 @@ class IdentityDigests {
   void drain();
   void feed(std::string_view octets, unsigned forms);
 
-  void fork_nid();
   void fork_eid();
   void resolve_held_cr(std::string_view& chunk);
   void line_text(std::string_view octets);
@@ -67,18 +72,18 @@ class IdentityDigests {
   void settle(Line line);
   void line_end(bool is_bare);
   void header_line_end();
-  std::size_t shared_span(std::string_view chunk);
+  std::size_t canonical_span(std::string_view chunk);
   const char* copy_lines(const char* at, const char* end);
   void lines(std::string_view chunk);
 
   static constexpr std::size_t kStage = 16 * 1024;  // half of the first-level cache
   static constexpr std::size_t kLineHead = 64;
 
-  Sha256 cid_;                 // of the exact octets; until the fork also the canonical form's, lagging by pending ends
-  std::optional<Sha256> nid_;  // from the first octet where the canonical form differs from the exact one
-  std::optional<Sha256> eid_;  // from the first housekeeping field
-  std::optional<Sha256> body_;
+  Sha256 nid_;
+  std::optional<Sha256> eid_;         // from the first housekeeping field
+  std::optional<Sha256> cid_, body_;  // where they are wanted
   Progress nid_progress_, eid_progress_, body_progress_;
+  const bool wants_header_;
   std::optional<Digest> header_id_;
   std::uint64_t bare_lf_ = 0;
   bool any_ = false;

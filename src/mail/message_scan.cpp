@@ -123,7 +123,7 @@ class HeaderFacts {
 
 class MessageScanner::Impl {
  public:
-  explicit Impl(ScanOptions options) : digests_(options.mail_key) {}
+  explicit Impl(ScanOptions options) : digests_({options.cid, options.header_id, options.mail_key}) {}
 
   void update(Octets octets) {
     std::string_view chunk = as_text(octets);

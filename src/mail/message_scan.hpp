@@ -24,11 +24,13 @@ struct Housekeeping {
 struct MessageFacts {
   std::uint64_t size = 0;       ///< octets as they came
   std::uint64_t crlf_size = 0;  ///< octets with every bare LF as CRLF
-  Digest cid;                   ///< SHA-256 of the exact octets
   Digest nid;                   ///< every line end CRLF, trailing line ends folded into one; "" stays ""
   Digest eid;                   ///< NID without housekeeping fields
-  Digest header_id;             ///< canonical header block without housekeeping fields; for pairing only
-  std::optional<Digest> mail_key;  ///< when asked for: Message-ID, Date, From, To, Cc, Subject and the body
+  // When asked for:
+  std::optional<Digest> cid;        ///< SHA-256 of the exact octets
+  std::optional<Digest> header_id;  ///< canonical header block without housekeeping fields; for pairing only
+  std::optional<Digest> mail_key;   ///< Message-ID, Date, From, To, Cc, Subject and the body
+  // Always:
   std::string message_id;       ///< trimmed, at most 998 octets; "" when absent
   std::optional<ReceivedDate> received;  ///< topmost Received that parses
   std::optional<ReceivedDate> date;      ///< Date field
@@ -38,9 +40,11 @@ struct MessageFacts {
   Housekeeping housekeeping;
 };
 
-/// What a scan shall compute beyond the basics.
+/// What a scan shall compute beyond the basics. A CID is one more SHA-256 of all octets.
 struct ScanOptions {
   bool mail_key = false;
+  bool cid = false;
+  bool header_id = false;
 };
 
 /// Feed octets in any chunks, then finish() once. Header facts are taken from the first 1 MiB of the header

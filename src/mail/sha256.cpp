@@ -55,18 +55,19 @@ Sha256::~Sha256() = default;
 
 void Sha256::update(Octets octets) { demand(EVP_DigestUpdate(context_->handle, octets.data(), octets.size()) == 1); }
 
-Digest Sha256::finish() const {
-  const Sha256 copy = *this;
+Digest Sha256::finish() const& { return Sha256(*this).finish(); }
+
+Digest Sha256::finish() && {
+  const auto context = std::move(context_);
   Digest digest;
-  demand(EVP_DigestFinal_ex(copy.context_->handle, reinterpret_cast<unsigned char*>(digest.bytes.data()), nullptr) ==
-         1);
+  demand(EVP_DigestFinal_ex(context->handle, reinterpret_cast<unsigned char*>(digest.bytes.data()), nullptr) == 1);
   return digest;
 }
 
 Digest sha256(Octets octets) {
   Sha256 digest;
   digest.update(octets);
-  return digest.finish();
+  return std::move(digest).finish();
 }
 
 }  // namespace mailhaul::mail

@@ -17,7 +17,8 @@ class Sha256 {
   Sha256& operator=(Sha256&&) noexcept;
   ~Sha256();
   void update(Octets octets);
-  [[nodiscard]] Digest finish() const;  ///< of what came so far; the state goes on
+  [[nodiscard]] Digest finish() const&;  ///< of what came so far; the state goes on
+  [[nodiscard]] Digest finish() &&;      ///< the state ends
 
  private:
   struct Context;

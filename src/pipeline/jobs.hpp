@@ -25,7 +25,8 @@ struct Job {
 
 /// Brings to the target what was never delivered there. Never throws; everything is in the report.
 [[nodiscard]] Report run_copy(const Job& job, Observer& observer);
-/// Proves by content that the target holds every message of the source. Changes nothing.
+/// Proves by content that the target holds every message of the source. Changes nothing. The facts' spool must be one
+/// that digests header blocks.
 [[nodiscard]] Report run_verify(const Job& job, Observer& observer);
 /// Folders, roles, counts, octets, unseen of one place (job.source). `sink` gets each folder once.
 [[nodiscard]] Report run_ls(const Job& job, const std::function<void(const FolderSummary&)>& sink);

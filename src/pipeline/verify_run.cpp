@@ -213,12 +213,15 @@ Status VerifyRun::add(Side side, const store::FolderInfo& folder, std::size_t in
     if (selection.since && message.meta.received->instant < *selection.since) return {};
     if (selection.before && message.meta.received->instant >= *selection.before) return {};
   }
+  if (!facts.header_id)
+    return make_error(ErrorKind::bug, Scope::run,
+                      "a message to be compared came without the digest of its header block");
   ledger::ComparedMessage row;
   row.key = in_folder(index, fetched.key);
   row.message_id = facts.message_id;
   row.nid = facts.nid;
   row.eid = facts.eid;
-  row.header_id = facts.header_id;
+  row.header_id = *facts.header_id;
   row.loose_key = loose_key_of(facts, job_.options.dedup);
   row.meta = message.meta;
   row.knows_meta = (side == Side::source ? source_ : target_)->caps().keeps_meta;

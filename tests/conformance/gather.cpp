@@ -43,7 +43,7 @@ Status Fetched::on_message(const store::FolderInfo&, const store::Item& item, ma
   One& one = by_key[item.key];
   ++one.ends;
   // Not the facts that the source computed: what the octets say when they are read again.
-  mail::MessageScanner scanner;
+  mail::MessageScanner scanner({.cid = true});
   const Status read = mail::for_each_piece(*message.content, [&](Octets piece) -> Status {
     scanner.update(piece);
     return {};

@@ -20,7 +20,7 @@ std::multiset<std::string> manifest_of(const MemoryPlace& place, bool exact_octe
         const auto& facts = kept.message.content->facts();
         const mail::Meta& meta = kept.message.meta;
         std::ostringstream line;
-        line << folder.path.text() << ' ' << to_hex((exact_octets ? facts.cid : facts.eid).octets()) << ' '
+        line << folder.path.text() << ' ' << to_hex((exact_octets ? facts.cid.value() : facts.eid).octets()) << ' '
              << int{meta.flags.bits()};
         for (const std::string& word : meta.keywords) line << ' ' << word;
         if (meta.received) line << " @" << meta.received->instant.time_since_epoch().count();

@@ -187,10 +187,10 @@ class MemoryHarness final : public TargetHarness {
 
  private:
   static Kept read(const MemoryFolder& folder, const MemoryMessage& kept) {
-    const mail::MessageFacts facts = mail::scan_message(as_octets(octets_of(*kept.message.content)));
+    const mail::MessageFacts facts = mail::scan_message(as_octets(octets_of(*kept.message.content)), {.cid = true});
     Kept one;
     one.folder = folder.path.components;
-    one.cid = facts.cid;
+    one.cid = facts.cid.value();
     one.nid = facts.nid;
     one.eid = facts.eid;
     one.size = facts.size;

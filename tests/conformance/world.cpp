@@ -59,12 +59,12 @@ World::World(files::FileSystem& fs, std::uint64_t memory, std::uint64_t seed, st
     : clock_(ahead),
       random_(seed),
       budget_(memory),
-      spool_(spool_dir_.path(), budget_, mail::ScanOptions{}),
+      spool_(spool_dir_.path(), budget_, mail::ScanOptions{.cid = true}),
       dialer_(net::make_dialer(clock_, cancel_)),
       services_{clock_, fs, spool_, cancel_, events_, random_, dialer_.get(), nullptr} {}
 
 TextContent::TextContent(std::string octets)
-    : octets_(std::move(octets)), facts_(mail::scan_message(as_octets(octets_))) {}
+    : octets_(std::move(octets)), facts_(mail::scan_message(as_octets(octets_), {.cid = true})) {}
 
 Result<std::size_t> TextContent::read(std::uint64_t offset, std::span<std::byte> into) const {
   if (offset >= octets_.size()) return std::size_t{0};

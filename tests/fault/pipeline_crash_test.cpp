@@ -100,7 +100,7 @@ class World {
   template <typename Run>
   pipeline::Report with_job(files::FileSystem& fs, const std::string& source, const std::string& target, Run run) {
     const store::Registry registry({&mbox::kMbox, &maildir::kMaildir});
-    files::Spool spool(scratch_, budget_, {}), facts(scratch_, budget_, {}, files::Keep::facts);
+    files::Spool spool(scratch_, budget_, {}), facts(scratch_, budget_, {.header_id = true}, files::Keep::facts);
     store::Services services{clock_, fs, spool, cancel_, events_, random_};
     pipeline::Job job{registry, services, facts, *store::parse_location(source), *store::parse_location(target), {}, {}, {},
                       ledger_directory(), ""};

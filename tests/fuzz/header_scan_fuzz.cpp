@@ -19,7 +19,7 @@ void demand(bool holds) {
   if (!holds) std::abort();
 }
 
-constexpr ScanOptions kAll{/*mail_key=*/true};
+constexpr ScanOptions kAll{.mail_key = true, .cid = true, .header_id = true};
 
 bool same(const Housekeeping& a, const Housekeeping& b) {
   return a.status == b.status && a.x_status == b.x_status && a.x_keywords == b.x_keywords &&

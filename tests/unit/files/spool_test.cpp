@@ -58,7 +58,7 @@ TEST(Spool, Gives_back_the_octets_of_any_size_from_memory_and_from_the_file) {
   TempDir directory;
   for (const std::uint64_t limit : {std::uint64_t{64} << 20, std::uint64_t{100'000}, std::uint64_t{0}}) {
     MemoryBudget budget(limit);
-    Spool spool(directory.path(), budget, {});
+    Spool spool(directory.path(), budget, {.cid = true});
     for (const std::size_t size : kSizes) {
       SCOPED_TRACE(std::to_string(limit) + " " + std::to_string(size));
       const std::string text = octets_of(size, static_cast<std::uint32_t>(size));

@@ -15,10 +15,12 @@ using namespace mailhaul::mail;
 
 namespace {
 
-MessageFacts scan(const std::string& message) { return scan_message(as_octets(message)); }
+constexpr ScanOptions kAll{.mail_key = false, .cid = true, .header_id = true};
+
+MessageFacts scan(const std::string& message) { return scan_message(as_octets(message), kAll); }
 
 MessageFacts scan_in_steps(const std::string& message, std::size_t step) {
-  MessageScanner scanner;
+  MessageScanner scanner(kAll);
   for (std::size_t at = 0; at < message.size(); at += step) scanner.update(as_octets(message.substr(at, step)));
   return scanner.finish();
 }

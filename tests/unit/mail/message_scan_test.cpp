@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "mail/dates.hpp"
+#include "mail/sha256.hpp"
 
 using namespace mailhaul;
 using namespace mailhaul::mail;
@@ -13,7 +14,7 @@ namespace {
 MessageFacts scan(std::string_view message) { return scan_message(as_octets(message)); }
 
 std::optional<Digest> key_of(std::string_view message) {
-  return scan_message(as_octets(message), ScanOptions{/*mail_key=*/true}).mail_key;
+  return scan_message(as_octets(message), {.mail_key = true}).mail_key;
 }
 
 std::string iso(const std::optional<ReceivedDate>& date) { return date ? to_iso(date->instant) : "none"; }
@@ -29,7 +30,7 @@ TEST(MessageFacts, Sizes_count_octets_and_bare_line_feeds) {
 }
 
 TEST(MessageFacts, A_cr_and_its_lf_in_two_chunks_are_one_line_end) {
-  MessageScanner scanner;
+  MessageScanner scanner({.cid = true});
   scanner.update(as_octets("A: b\r"));
   scanner.update(as_octets("\n\r"));
   scanner.update(as_octets(""));
@@ -107,7 +108,19 @@ TEST(MessageFacts, A_scanner_can_be_moved_while_it_works) {
   first.update(as_octets("A: b\n"));
   MessageScanner second = std::move(first);
   second.update(as_octets("\nc\n"));
-  EXPECT_EQ(second.finish().cid, scan("A: b\n\nc\n").cid);
+  EXPECT_EQ(second.finish().nid, scan("A: b\n\nc\n").nid);
+}
+
+TEST(MessageFacts, Digests_of_exact_octets_and_of_the_header_are_there_only_when_asked_for) {
+  EXPECT_FALSE(scan("A: b\n\nc\n").cid);
+  EXPECT_FALSE(scan("A: b\n\nc\n").header_id);
+  const std::string_view message = "A: b\r\n\nc\n\n";
+  const MessageFacts all = scan_message(as_octets(message), {.mail_key = true, .cid = true, .header_id = true});
+  EXPECT_EQ(all.cid, sha256(as_octets(message)));
+  EXPECT_EQ(all.header_id, sha256(as_octets("A: b\r\n")));
+  EXPECT_EQ(all.nid, scan(message).nid);
+  EXPECT_EQ(all.eid, scan(message).eid);
+  EXPECT_EQ(all.mail_key, key_of(message));
 }
 
 TEST(MailKey, Is_there_only_when_asked_for) {

@@ -26,7 +26,7 @@ class Bench final : private store::Events, private store::Random {
     std::string pattern = (base / "mailhaul-pipeline-XXXXXX").string();
     path_ = ::mkdtemp(pattern.data());
     spool_ = std::make_unique<files::Spool>(path_, budget_, mail::ScanOptions{});
-    facts_ = std::make_unique<files::Spool>(path_, budget_, mail::ScanOptions{}, files::Keep::facts);
+    facts_ = std::make_unique<files::Spool>(path_, budget_, mail::ScanOptions{.header_id = true}, files::Keep::facts);
     services_ = std::make_unique<store::Services>(store::Services{
         clock_, *fs_, *spool_, cancel_, static_cast<store::Events&>(*this), static_cast<store::Random&>(*this)});
   }

@@ -12,7 +12,8 @@ namespace {
 
 class Text final : public mail::Content {
  public:
-  explicit Text(std::string octets) : octets_(std::move(octets)), facts_(mail::scan_message(as_octets(octets_))) {}
+  explicit Text(std::string octets)
+      : octets_(std::move(octets)), facts_(mail::scan_message(as_octets(octets_), {.header_id = true})) {}
   [[nodiscard]] const mail::MessageFacts& facts() const override { return facts_; }
   [[nodiscard]] Result<std::size_t> read(std::uint64_t offset, std::span<std::byte> into) const override {
     if (offset >= octets_.size()) return std::size_t{0};
