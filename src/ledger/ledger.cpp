@@ -44,6 +44,20 @@ Content content_of(const files::Stmt& row) {
                  static_cast<std::uint8_t>(row.column_int(7))};
 }
 
+/// The first five values of a new content.
+void bind_content(files::Stmt& insert, RowId folder, std::string_view key, const Digest& eid, const Digest& nid,
+                  const std::optional<Digest>& mail_key) {
+  insert.bind(1, folder).bind(2, key).bind_blob(3, eid.octets());
+  if (nid == eid)
+    insert.bind_null(4);
+  else
+    insert.bind_blob(4, nid.octets());
+  if (mail_key)
+    insert.bind_blob(5, mail_key->octets());
+  else
+    insert.bind_null(5);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Ledger>> Ledger::open(files::FileSystem& fs, const std::string& path, Mode mode,
@@ -78,7 +92,8 @@ Status Ledger::copy_from(const std::string& path) {
   std::string copy = kSchema + "PRAGMA user_version=" + std::to_string(kSchemaVersion) + ";";
   for (const char* table : {"meta", "source_folder", "target_folder", "content", "item", "intent"})
     copy += "INSERT INTO main." + std::string(table) + " SELECT * FROM kept." + table + ";";
-  copy += "DETACH kept;";
+  // A dry run asks for each listed message whether it is in doubt.
+  copy += "DETACH kept; CREATE INDEX intent_item ON intent(source_folder, key);";
   return db_->exec(copy);
 }
 
@@ -103,6 +118,7 @@ Status Ledger::set_up(std::string_view source, std::string_view target, std::uin
     MH_CHECK(set_meta("counter", "0"));
     MH_CHECK(tx.commit());
   }
+  if (version > 0 && version < kSchemaVersion && writable) MH_CHECK(migrate(version));
   MH_TRY(const auto known_source, meta("source"));
   MH_TRY(const auto known_target, meta("target"));
   if (known_source != source || known_target != target)
@@ -118,6 +134,14 @@ Status Ledger::set_up(std::string_view source, std::string_view target, std::uin
   instance_ = *instance_number;
   counter_ = saved_counter_ = *counter_number;
   return {};
+}
+
+/// All steps or none. What is only read is left as it is: queries hold for every version.
+Status Ledger::migrate(std::int64_t version) {
+  MH_TRY(files::Tx tx, files::Tx::begin(*db_));
+  for (; version < kSchemaVersion; ++version) MH_CHECK(db_->exec(kMigrations[version - 1]));
+  MH_CHECK(db_->exec("PRAGMA user_version=" + std::to_string(kSchemaVersion)));
+  return tx.commit();
 }
 
 Result<std::optional<std::string>> Ledger::meta(std::string_view name) {
@@ -268,11 +292,28 @@ Status Ledger::add_claims(RowId content, std::int64_t change) {
   return update.bind(1, content).bind(2, change).run();
 }
 
-Status Ledger::record_item(RowId folder, std::string_view key, Done done, RowId content_id) {
-  MH_CHECK(forget_item(folder, key));
-  MH_TRY(files::Stmt insert, db_->prepare("INSERT INTO item(folder, key, done, content) VALUES(?1, ?2, ?3, ?4)"));
+/// The claim is the caller's. Nearly every key is new: whether one is known is asked by the way.
+Status Ledger::insert_item(RowId folder, std::string_view key, Done done, RowId content_id) {
+  MH_TRY(files::Stmt insert, db_->prepare("INSERT INTO item(folder, key, done, content) VALUES(?1, ?2, ?3, ?4) "
+                                          "ON CONFLICT DO NOTHING"));
   MH_CHECK(insert.bind(1, folder).bind(2, key).bind(3, static_cast<std::int64_t>(done)).bind(4, content_id).run());
+  if (db_->changes() != 0) return {};
+  MH_CHECK(forget_item(folder, key));
+  return insert.run();
+}
+
+Status Ledger::record_item(RowId folder, std::string_view key, Done done, RowId content_id) {
+  MH_CHECK(insert_item(folder, key, done, content_id));
   return add_claims(content_id, 1);
+}
+
+Status Ledger::record_delivery(const Delivered& delivered) {
+  MH_TRY(files::Stmt insert,
+         db_->prepare("INSERT INTO content(folder, key, eid, nid, mail_key, claims, ours, delivered, flags) "
+                      "VALUES(?1, nullif(?2, ''), ?3, ?4, ?5, 1, 1, 1, ?6)"));
+  bind_content(insert, delivered.target_folder, delivered.target_key, delivered.eid, delivered.nid, delivered.mail_key);
+  MH_CHECK(insert.bind(6, static_cast<std::int64_t>(delivered.flags)).run());
+  return insert_item(delivered.source_folder, delivered.source_key, Done::copied, db_->last_id());
 }
 
 Status Ledger::forget_item(RowId folder, std::string_view key) {
@@ -305,10 +346,9 @@ Status Ledger::end_listing(RowId folder) {
   return db_->exec("DELETE FROM temp.listed");
 }
 
-Result<std::vector<Content>> Ledger::contents(std::string_view where, RowId target_folder, const Digest& digest) {
+Result<std::vector<Content>> Ledger::contents(std::string_view text, RowId target_folder, const Digest& digest) {
   std::vector<Content> found;
-  MH_TRY(files::Stmt query, db_->prepare("SELECT id, folder, key, eid, coalesce(nid, eid), claims, delivered, flags FROM content WHERE " +
-                                         std::string(where) + "=?1 AND (?2=0 OR folder=?2) ORDER BY id"));
+  MH_TRY(files::Stmt query, db_->prepare(text));
   query.bind_blob(1, digest.octets()).bind(2, target_folder);
   for (;;) {
     MH_TRY(const bool row, query.step());
@@ -318,11 +358,17 @@ Result<std::vector<Content>> Ledger::contents(std::string_view where, RowId targ
 }
 
 Result<std::vector<Content>> Ledger::contents_by_eid(RowId target_folder, const Digest& eid) {
-  return contents("eid", target_folder, eid);
+  return contents(
+      "SELECT id, folder, key, eid, coalesce(nid, eid), claims, delivered, flags FROM content "
+      "WHERE eid=?1 AND (?2=0 OR folder=?2) ORDER BY id",
+      target_folder, eid);
 }
 
 Result<std::vector<Content>> Ledger::contents_by_mail_key(RowId target_folder, const Digest& mail_key) {
-  return contents("mail_key", target_folder, mail_key);
+  return contents(
+      "SELECT id, folder, key, eid, coalesce(nid, eid), claims, delivered, flags FROM content "
+      "WHERE mail_key=?1 AND (?2=0 OR folder=?2) ORDER BY id",
+      target_folder, mail_key);
 }
 
 Result<std::optional<Content>> Ledger::content_by_key(RowId target_folder, std::string_view key) {
@@ -357,15 +403,7 @@ Result<RowId> Ledger::add_content(RowId target_folder, std::string_view key, con
                                   const std::optional<Digest>& mail_key) {
   MH_TRY(files::Stmt insert,
          db_->prepare("INSERT INTO content(folder, key, eid, nid, mail_key) VALUES(?1, nullif(?2, ''), ?3, ?4, ?5)"));
-  insert.bind(1, target_folder).bind(2, key).bind_blob(3, eid.octets());
-  if (nid == eid)
-    insert.bind_null(4);
-  else
-    insert.bind_blob(4, nid.octets());
-  if (mail_key)
-    insert.bind_blob(5, mail_key->octets());
-  else
-    insert.bind_null(5);
+  bind_content(insert, target_folder, key, eid, nid, mail_key);
   MH_CHECK(insert.run());
   return db_->last_id();
 }
@@ -428,6 +466,14 @@ Status Ledger::add_intent(const Intent& intent) {
 Status Ledger::drop_intent(std::uint64_t instance, std::uint64_t counter) {
   MH_TRY(files::Stmt erase, db_->prepare("DELETE FROM intent WHERE counter=?1 AND instance=?2"));
   return erase.bind(1, static_cast<std::int64_t>(counter)).bind(2, static_cast<std::int64_t>(instance)).run();
+}
+
+Status Ledger::drop_intents(std::uint64_t instance, std::uint64_t first, std::uint64_t last) {
+  MH_TRY(files::Stmt erase, db_->prepare("DELETE FROM intent WHERE counter BETWEEN ?1 AND ?2 AND instance=?3"));
+  return erase.bind(1, static_cast<std::int64_t>(first))
+      .bind(2, static_cast<std::int64_t>(last))
+      .bind(3, static_cast<std::int64_t>(instance))
+      .run();
 }
 
 Result<std::vector<Intent>> Ledger::intents() {

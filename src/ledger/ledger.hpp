@@ -64,6 +64,17 @@ struct Intent {
   std::uint64_t crlf_size = 0;
 };
 
+/// A message that mailhaul wrote, and the source message that it stands for.
+struct Delivered {
+  RowId source_folder = 0;
+  std::string_view source_key;
+  RowId target_folder = 0;
+  std::string_view target_key;  ///< "" = not located
+  Digest eid, nid;
+  std::optional<Digest> mail_key;
+  std::uint8_t flags = 0;
+};
+
 /// Counts of a source folder's live messages by how they were done.
 struct DoneCounts {
   std::uint64_t copied = 0, adopted = 0, duplicate = 0, loose_duplicate = 0;
@@ -111,6 +122,8 @@ class Ledger {
   [[nodiscard]] Status for_each_item(RowId folder, const std::function<Status(std::string_view key, KnownItem)>& sink);
   /// Records how a source message was done and claims the content; a former claim of that key is given up.
   [[nodiscard]] Status record_item(RowId folder, std::string_view key, Done done, RowId content);
+  /// add_content(), mark_delivered() and record_item() as copied, in one.
+  [[nodiscard]] Status record_delivery(const Delivered& delivered);
   /// Listing bookkeeping: what end_listing() does not find among the keys noted is gone from the source; its claim is
   /// given up, the content stays known (delivered once is done).
   [[nodiscard]] Status begin_listing();
@@ -138,17 +151,23 @@ class Ledger {
 
   [[nodiscard]] Status add_intent(const Intent& intent);
   [[nodiscard]] Status drop_intent(std::uint64_t instance, std::uint64_t counter);
+  /// All from `first` to `last`.
+  [[nodiscard]] Status drop_intents(std::uint64_t instance, std::uint64_t first, std::uint64_t last);
   [[nodiscard]] Result<std::vector<Intent>> intents();
-  /// In doubt for one source message: it must neither be sent again nor be called copied.
+  /// In doubt for one source message: it must neither be sent again nor be called copied. Looks at all intents, but in
+  /// a scratch ledger, which has an index of them.
   [[nodiscard]] Result<bool> has_intent(RowId source_folder, std::string_view key);
 
  private:
   explicit Ledger(std::unique_ptr<files::Db> db) : db_(std::move(db)) {}
   [[nodiscard]] Status set_up(std::string_view source, std::string_view target, std::uint64_t random_instance, bool writable);
   [[nodiscard]] Status copy_from(const std::string& path);
+  [[nodiscard]] Status migrate(std::int64_t version);
   [[nodiscard]] Result<std::optional<std::string>> meta(std::string_view name);
   [[nodiscard]] Status set_meta(std::string_view name, std::string_view value);
-  [[nodiscard]] Result<std::vector<Content>> contents(std::string_view where, RowId target_folder, const Digest& digest);
+  [[nodiscard]] Result<std::vector<Content>> contents(std::string_view query, RowId target_folder,
+                                                      const Digest& digest);
+  [[nodiscard]] Status insert_item(RowId folder, std::string_view key, Done done, RowId content);
   [[nodiscard]] Status add_claims(RowId content, std::int64_t change);
 
   std::unique_ptr<files::Db> db_;

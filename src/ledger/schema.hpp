@@ -1,14 +1,16 @@
 // The ledger's tables. A change of them is a new version with its migration in ledger.cpp, never an edit.
 #pragma once
 
+#include <cstdint>
+#include <iterator>
 #include <string>
 
 namespace mailhaul::ledger {
 
-inline constexpr std::int64_t kSchemaVersion = 1;
+inline constexpr std::int64_t kSchemaVersion = 2;
 inline constexpr std::int64_t kApplicationId = 0x4d484c31;  // "MHL1"
 
-/// Version 1. nid NULL = equal to eid; claims = live items that stand for the content; ours = was ever claimed;
+/// nid NULL = equal to eid; claims = live items that stand for the content; ours = was ever claimed;
 /// delivered = mailhaul wrote it, with `flags`.
 /// A deleted item gives its claim back but never takes `ours` away.
 inline const std::string kSchema = R"sql(
@@ -28,7 +30,11 @@ CREATE TABLE item(folder INTEGER NOT NULL, key TEXT NOT NULL, done INTEGER NOT N
 CREATE TABLE intent(counter INTEGER NOT NULL, instance INTEGER NOT NULL, source_folder INTEGER NOT NULL,
   key TEXT NOT NULL, target_folder INTEGER NOT NULL, nid BLOB NOT NULL, eid BLOB NOT NULL, mail_key BLOB,
   crlf_size INTEGER NOT NULL, PRIMARY KEY(counter, instance)) WITHOUT ROWID;
-CREATE INDEX intent_item ON intent(source_folder, key);
 )sql";
+
+/// What makes the next version of each: from 1 to 2, and so on. An index of intents by source message cost two writes a
+/// delivery; only a dry run asks that way, on a copy.
+inline constexpr const char* kMigrations[] = {"DROP INDEX intent_item"};
+static_assert(std::size(kMigrations) == kSchemaVersion - 1);
 
 }  // namespace mailhaul::ledger

@@ -194,21 +194,31 @@ void Deliverer::on_ack(const store::Ack& ack) {
 
 Status Deliverer::record_stored(const Delivery& delivery, const store::Stored& stored) {
   const auto& facts = delivery.message.content->facts();
-  MH_TRY(const auto content, ledger_.add_content(delivery.target->id, stored.key.value_or(""), facts.eid, facts.nid,
-                                                 delivery.loose_key));
-  MH_CHECK(ledger_.mark_delivered(content, delivery.message.meta.flags.bits()));
-  MH_CHECK(ledger_.record_item(delivery.source_folder, delivery.key, ledger::Done::copied, content));
-  return ledger_.drop_intent(delivery.ticket.instance, delivery.ticket.counter);
+  return ledger_.record_delivery({delivery.source_folder, delivery.key, delivery.target->id,
+                                  stored.key ? std::string_view(*stored.key) : std::string_view(), facts.eid, facts.nid,
+                                  delivery.loose_key, delivery.message.meta.flags.bits()});
+}
+
+/// Acks come nearly in the order of the tickets: one statement for each row of them without a gap.
+Status Deliverer::drop_intents_of(const std::vector<Delivered>& answers) {
+  for (std::size_t at = 0; at < answers.size();) {
+    const store::Ticket first = answers[at].ack.ticket;
+    std::uint64_t last = first.counter;
+    for (++at; at < answers.size(); ++at, ++last) {
+      const store::Ticket& next = answers[at].ack.ticket;
+      if (next.instance != first.instance || next.counter != last + 1) break;
+    }
+    MH_CHECK(ledger_.drop_intents(first.instance, first.counter, last));
+  }
+  return {};
 }
 
 Status Deliverer::record_answers(const std::vector<Delivered>& answers) {
   for (const auto& delivered : answers) {
     if (const auto* stored = std::get_if<store::Stored>(&delivered.ack.verdict))
       MH_CHECK(record_stored(delivered.delivery, *stored));
-    else
-      MH_CHECK(ledger_.drop_intent(delivered.ack.ticket.instance, delivered.ack.ticket.counter));
   }
-  return {};
+  return drop_intents_of(answers);
 }
 
 /// Only what the ledger knows durably is told.

@@ -132,6 +132,7 @@ class Deliverer final : public store::AckSink {
   Status record_answers(const std::vector<Delivered>& answers);
   Status tell(std::vector<Delivered> answers);
   Status record_stored(const Delivery& delivery, const store::Stored& stored);
+  Status drop_intents_of(const std::vector<Delivered>& answers);
   void mark_under_way(const Delivery& delivery, int change);
 
   struct Update {

@@ -264,14 +264,10 @@ class LedgerCopy final : public Loop {
     }
     demand_ok(ledger.commit());
     demand_ok(ledger.begin());
-    for (std::size_t number = 0; number < batch.size(); ++number) {
-      const Keys& keys = batch[number];
-      const auto content = ledger.add_content(target, keys.target, keys.digest, keys.digest, std::nullopt);
-      demand_ok(content);
-      demand_ok(ledger.mark_delivered(*content, 1));
-      demand_ok(ledger.record_item(source, keys.source, ledger::Done::copied, *content));
-      demand_ok(ledger.drop_intent(ledger.instance(), tickets[number]));
-    }
+    for (const Keys& keys : batch)
+      demand_ok(ledger.record_delivery(
+          {source, keys.source, target, keys.target, keys.digest, keys.digest, std::nullopt, 1}));
+    demand_ok(ledger.drop_intents(ledger.instance(), tickets.front(), tickets.back()));
     demand_ok(ledger.commit());
   }
 

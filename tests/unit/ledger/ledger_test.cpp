@@ -63,6 +63,68 @@ TEST_F(LedgerTest, Remembers_a_delivery_over_reopening) {
   EXPECT_EQ(content->nid, digest("n"));
 }
 
+TEST_F(LedgerTest, A_delivery_recorded_at_once_is_as_one_recorded_in_steps) {
+  auto ledger = open();
+  ASSERT_TRUE(ledger->begin().ok());
+  const auto source = ledger->source_folder("INBOX", "1").value();
+  const auto target = ledger->target_folder("INBOX").value();
+  ASSERT_TRUE(ledger->record_delivery({source.id, "k", target.id, "t", digest("e"), digest("n"), digest("m"), 3}).ok());
+  const auto item = ledger->find_item(source.id, "k").value();
+  ASSERT_TRUE(item.has_value());
+  EXPECT_EQ(item->done, Done::copied);
+  const auto content = ledger->content(item->content).value();
+  ASSERT_TRUE(content.has_value());
+  EXPECT_EQ(content->folder, target.id);
+  EXPECT_EQ(content->key, "t");
+  EXPECT_EQ(content->eid, digest("e"));
+  EXPECT_EQ(content->nid, digest("n"));
+  EXPECT_EQ(content->claims, 1);
+  EXPECT_TRUE(content->delivered);
+  EXPECT_EQ(content->flags, 3);
+  EXPECT_TRUE(ledger->has_mail_key(content->id).value());
+  // It is ours: gone from the target it is remembered.
+  ASSERT_TRUE(ledger->begin_listing().ok());
+  ASSERT_TRUE(ledger->unlocate_unlisted(target.id).ok());
+  EXPECT_EQ(ledger->contents_by_eid(target.id, digest("e")).value().size(), 1U);
+}
+
+TEST_F(LedgerTest, A_key_that_is_recorded_again_gives_its_former_claim_up) {
+  auto ledger = open();
+  ASSERT_TRUE(ledger->begin().ok());
+  const auto source = ledger->source_folder("INBOX", "1").value();
+  const auto target = ledger->target_folder("INBOX").value();
+  const auto first = ledger->add_content(target.id, "t1", digest("1"), digest("1"), std::nullopt).value();
+  ASSERT_TRUE(ledger->record_item(source.id, "k", Done::adopted, first).ok());
+  const auto second = ledger->add_content(target.id, "t2", digest("2"), digest("2"), std::nullopt).value();
+  ASSERT_TRUE(ledger->record_item(source.id, "k", Done::duplicate, second).ok());
+  EXPECT_EQ(ledger->content(first).value()->claims, 0);
+  EXPECT_EQ(ledger->content(second).value()->claims, 1);
+  ASSERT_TRUE(ledger->record_delivery({source.id, "k", target.id, "", digest("3"), digest("3"), std::nullopt, 0}).ok());
+  EXPECT_EQ(ledger->content(second).value()->claims, 0);
+  const auto item = ledger->find_item(source.id, "k").value();
+  ASSERT_TRUE(item.has_value());
+  EXPECT_EQ(item->done, Done::copied);
+  EXPECT_EQ(ledger->content(item->content).value()->claims, 1);
+  EXPECT_EQ(ledger->content(item->content).value()->key, "");
+  ASSERT_TRUE(ledger->record_item(source.id, "k", Done::copied, item->content).ok());
+  EXPECT_EQ(ledger->content(item->content).value()->claims, 1) << "the same once more";
+}
+
+TEST_F(LedgerTest, A_range_of_intents_goes_and_no_other) {
+  auto ledger = open();
+  ASSERT_TRUE(ledger->begin().ok());
+  const auto announce = [&](std::uint64_t instance, std::uint64_t counter) {
+    return ledger->add_intent({instance, counter, 1, "k", 1, digest("n"), digest("e"), std::nullopt, 5}).ok();
+  };
+  for (std::uint64_t counter = 1; counter <= 5; ++counter) ASSERT_TRUE(announce(42, counter));
+  ASSERT_TRUE(announce(7, 3));
+  ASSERT_TRUE(ledger->drop_intents(42, 2, 4).ok());
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> left;
+  const auto intents = ledger->intents();
+  for (const auto& intent : *intents) left.emplace_back(intent.instance, intent.counter);
+  EXPECT_EQ(left, (std::vector<std::pair<std::uint64_t, std::uint64_t>>{{42, 1}, {7, 3}, {42, 5}}));
+}
+
 TEST_F(LedgerTest, What_was_not_committed_is_not_there) {
   {
     auto ledger = open();
@@ -182,6 +244,45 @@ TEST_F(LedgerTest, A_newer_schema_is_left_alone) {
   ASSERT_FALSE(newer.ok());
   EXPECT_EQ(newer.error().kind, ErrorKind::usage);
   EXPECT_TRUE(std::filesystem::exists(path_));
+}
+
+TEST_F(LedgerTest, A_ledger_of_version_1_loses_its_index_of_intents_and_nothing_else) {
+  {
+    auto ledger = open();
+    ASSERT_TRUE(ledger->begin().ok());
+    const auto source = ledger->source_folder("INBOX", "1").value();
+    const auto target = ledger->target_folder("INBOX").value();
+    ASSERT_TRUE(
+        ledger->record_delivery({source.id, "k", target.id, "t", digest("e"), digest("e"), std::nullopt, 3}).ok());
+    ASSERT_TRUE(ledger
+                    ->add_intent({42, ledger->next_counter(), source.id, "doubt", target.id, digest("n"), digest("e"),
+                                  std::nullopt, 5})
+                    .ok());
+    ASSERT_TRUE(ledger->commit().ok());
+  }
+  const auto sqlite = [&](const std::string& query) {
+    auto db = files::Db::open(*fs_, path_, files::Db::Mode::read_write_create).value();
+    auto asked = db->prepare(query).value();
+    return asked.step().value() ? asked.column_int(0) : -1;
+  };
+  const std::string indices = "SELECT count(*) FROM sqlite_schema WHERE name='intent_item'";
+  {
+    auto db = files::Db::open(*fs_, path_, files::Db::Mode::read_write_create).value();
+    ASSERT_TRUE(db->exec("CREATE INDEX intent_item ON intent(source_folder, key); PRAGMA user_version=1").ok());
+  }
+  const auto holds_all = [](Ledger& ledger) {
+    const auto source = ledger.find_source_folder("INBOX").value();
+    return source && ledger.find_item(source->id, "k").value() && ledger.has_intent(source->id, "doubt").value() &&
+           !ledger.has_intent(source->id, "k").value() && ledger.intents().value().size() == 1;
+  };
+  EXPECT_TRUE(holds_all(*open(Ledger::Mode::read_only)));
+  EXPECT_TRUE(holds_all(*open(Ledger::Mode::scratch)));
+  EXPECT_EQ(sqlite("PRAGMA user_version"), 1) << "reading changes nothing";
+  EXPECT_EQ(sqlite(indices), 1);
+  EXPECT_TRUE(holds_all(*open()));
+  EXPECT_EQ(sqlite("PRAGMA user_version"), 2);
+  EXPECT_EQ(sqlite(indices), 0);
+  EXPECT_TRUE(holds_all(*open()));
 }
 
 TEST_F(LedgerTest, A_scratch_copy_knows_what_the_file_knows_and_leaves_it_alone) {
