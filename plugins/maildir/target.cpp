@@ -12,8 +12,9 @@
 namespace mailhaul::maildir {
 namespace {
 
-constexpr std::size_t kBatchMessages = 64;  // house.md: a batch
-constexpr std::uint64_t kBatchOctets = 4 * 1024 * 1024;
+// durability.md: a batch of a place without a server.
+constexpr std::size_t kBatchMessages = 256;
+constexpr std::uint64_t kBatchOctets = 16 * 1024 * 1024;
 constexpr std::size_t kBatchChanges = 4096;  // one pass over the names serves them all
 constexpr std::size_t kOpenFolders = 6;      // 4 descriptors each
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -80,6 +81,13 @@ Status set_up_process() {
   // Passwords lie in our memory: no core file shall hold them, and no other process of this user shall look at them.
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
+  // A message that does not fit the memory budget is a file that is open: a queue and a few batches of them are more
+  // than the 1,024 that systems give at first.
+  constexpr rlim_t kDescriptors = 4096;
+  if (rlimit files{}; ::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < kDescriptors) {
+    files.rlim_cur = std::min(files.rlim_max, kDescriptors);
+    ::setrlimit(RLIMIT_NOFILE, &files);
+  }
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   // Two arenas are enough for one thread a connection, and message buffers go back to the system when they are freed
   // (performance: budget + 24 MiB). glibc would raise its mmap threshold by itself otherwise.

@@ -9,8 +9,8 @@ namespace mailhaul::cli {
 
 /// Once, before any thread: descriptors 0 to 2 that are closed are opened on /dev/null (else the ledger could become
 /// "stdout"), umask 077, SIGPIPE and SIGXFSZ ignored (they come back as EPIPE and EFBIG), no core files and
-/// no look into our memory for other processes of the user, an allocator that gives memory back. The locale is left at
-/// "C".
+/// no look into our memory for other processes of the user, an allocator that gives memory back, as many descriptors as
+/// spilled messages may need. The locale is left at "C".
 [[nodiscard]] Status set_up_process();
 
 /// From here to its end SIGINT, SIGTERM and SIGHUP request `token`; a second one ends the process at once with 12,

@@ -118,7 +118,8 @@ Status CopyRun::prepare() {
                                        options_.dry_run ? ledger::Ledger::Mode::scratch : ledger::Ledger::Mode::read_write,
                                        identities_.source, identities_.target, services_.random.next(),
                                        std::chrono::system_clock::to_time_t(services_.clock.wall())));
-  deliverer_ = std::make_unique<Deliverer>(*ledger_, [this](Delivered delivered) { return settled(std::move(delivered)); });
+  deliverer_ = std::make_unique<Deliverer>(*ledger_, services_.clock,
+                                           [this](Delivered delivered) { return settled(std::move(delivered)); });
   deliverer_->set_update_done([this](const store::Ack& ack) {
     if (std::holds_alternative<store::Stored>(ack.verdict))
       ++report_.counts.updated;

@@ -9,9 +9,14 @@
 namespace mailhaul::pipeline {
 namespace {
 
-// house.md: a batch = a MULTIAPPEND group = at most 64 messages, 4 MiB.
+// durability.md: a batch = a MULTIAPPEND group = at most 64 messages, 4 MiB.
 constexpr std::size_t kBatchMessages = 64;
 constexpr std::uint64_t kBatchOctets = 4ULL << 20;
+// A place on this machine answers for certain, and pays for its syncs by the batch (ADR 15). What comes slowly is not
+// held for so many: it is made durable as often as elsewhere.
+constexpr std::size_t kLocalMessages = 256;
+constexpr std::uint64_t kLocalOctets = 16ULL << 20;
+constexpr std::chrono::milliseconds kLocalWait{200};
 // Beyond so many batches without an answer a target has stopped being faster than its disk. One with several sessions
 // has twice a round trip's worth on its way: the answer, and the look at what was stored.
 constexpr std::size_t kWindowMessages = 4 * kBatchMessages, kSharedMessages = 16 * kBatchMessages;
@@ -35,6 +40,12 @@ void DigestMarks::mark(ledger::RowId folder, const Digest& nid, const std::optio
 
 void Deliverer::mark_under_way(const Delivery& delivery, int change) {
   under_way_.mark(delivery.target->id, delivery.message.content->facts().nid, delivery.loose_key, change);
+}
+
+void Deliverer::set_target(store::Target* target) {
+  target_ = target;
+  ++session_;
+  is_local_ = target != nullptr && !target->caps().late_commits;
 }
 
 Status Deliverer::steadily(const std::function<Status(store::Target&)>& call) {
@@ -69,11 +80,17 @@ Status Deliverer::refresh(TargetFolder& folder) {
 
 Status Deliverer::add(Delivery delivery) {
   if (!batch_.empty() && batch_.front().target != delivery.target) MH_CHECK(send());
+  if (batch_.empty()) batch_begun_ = clock_.steady();
   batch_octets_ += delivery.message.content->size();
   mark_under_way(delivery, 1);
   batch_.push_back(std::move(delivery));
-  if (batch_.size() >= kBatchMessages || batch_octets_ >= kBatchOctets) return send();
-  return {};
+  return is_complete() ? send() : Status();
+}
+
+bool Deliverer::is_complete() const {
+  if (batch_.size() < kBatchMessages && batch_octets_ < kBatchOctets) return false;
+  if (!is_local_ || batch_.size() >= kLocalMessages || batch_octets_ >= kLocalOctets) return true;
+  return clock_.steady() - batch_begun_ >= kLocalWait;
 }
 
 Status Deliverer::send() {
@@ -85,10 +102,9 @@ Status Deliverer::send() {
   MH_TRY(const bool announced, announce());
   if (!announced) return record();
   MH_CHECK(submit_batch());
-  if (target_->caps().watermark_per_batch) {
-    MH_CHECK(steadily([](store::Target& target) { return target.flush(); }));
-    return record();
-  }
+  const bool takes_one_batch = target_->caps().watermark_per_batch;
+  if (is_local_ || takes_one_batch) MH_CHECK(steadily([](store::Target& target) { return target.flush(); }));
+  if (takes_one_batch) return record();
   for (std::size_t before = 0; is_full() && before != open_deliveries();) {
     before = open_deliveries();
     MH_CHECK(steadily([](store::Target& target) { return target.ease(); }));

@@ -2,6 +2,7 @@
 // the messages are submitted, and only durable acks become deliveries (docs/design/durability.md).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -10,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "ledger/ledger.hpp"
 #include "store/store.hpp"
 
@@ -73,11 +75,9 @@ class Deliverer final : public store::AckSink {
   /// Puts another session in the place of the one that ended with this Error; takes what is in doubt, and calls record().
   using Reconnect = std::function<Status(const Error& why)>;
 
-  Deliverer(ledger::Ledger& ledger, Settled settled) : ledger_(ledger), settled_(std::move(settled)) {}
-  void set_target(store::Target* target) {
-    target_ = target;
-    ++session_;
-  }
+  Deliverer(ledger::Ledger& ledger, const Clock& clock, Settled settled)
+      : ledger_(ledger), clock_(clock), settled_(std::move(settled)) {}
+  void set_target(store::Target* target);
   /// How many sessions at work at the same time the target has: each may have its share under way. Unsaid: it works
   /// on this thread.
   void set_sessions(std::size_t sessions) { sessions_ = sessions; }
@@ -126,6 +126,7 @@ class Deliverer final : public store::AckSink {
 
  private:
   [[nodiscard]] std::size_t open_deliveries() const { return unanswered_.size() - in_doubt_; }
+  [[nodiscard]] bool is_complete() const;
   [[nodiscard]] bool is_full() const;
   Result<bool> announce();
   Status submit_batch();
@@ -144,13 +145,16 @@ class Deliverer final : public store::AckSink {
   };
 
   ledger::Ledger& ledger_;
+  const Clock& clock_;
   Settled settled_;
   UpdateDone update_done_;
   Reconnect reconnect_;
   std::uint64_t session_ = 0;
   std::size_t sessions_ = 0;
   store::Target* target_ = nullptr;
+  bool is_local_ = false;  ///< the target has no server
   std::vector<Delivery> batch_;
+  std::chrono::steady_clock::time_point batch_begun_;
   std::uint64_t batch_octets_ = 0, unanswered_octets_ = 0;
   std::map<store::Ticket, Delivery> unanswered_;
   std::vector<Delivered> answered_;  ///< acks not yet in the ledger

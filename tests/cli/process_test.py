@@ -2,6 +2,7 @@
 
 import os
 import pty
+import resource
 import signal
 import subprocess
 import time
@@ -70,6 +71,16 @@ class Descriptors(CliTest):
                 self.expect(0, "copy", "--settle", "0", source, target)
             compared = mailreaders.compare(mailreaders.read_place(source), mailreaders.read_place(target))
             self.assertFalse(mailreaders.differs(compared), compared)
+
+    @unittest.skipIf(instrumented(), "sanitizers need descriptors of their own")
+    def test_messages_that_wait_in_files_do_not_run_into_the_limit_that_is_only_advice(self):
+        if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 2048:
+            self.skipTest("the hard limit is low")
+        write_maildir(self.path("src"), [message(i) for i in range(1500)])
+        source, target = "maildir:" + self.path("src"), "maildir:" + self.path("t")
+        done = self.shell(f"ulimit -Sn 256; exec \"$MH\" copy --json --memory 64K '{source}' '{target}'")
+        self.assertEqual(done.code, 0, done.err)
+        self.assertEqual(done.json()["copied"], 1500)
 
     def test_a_terminal_gets_a_live_line_that_is_gone_at_the_end(self):
         write_maildir(self.path("src"), [message(i) for i in range(300)])

@@ -21,7 +21,7 @@ KILLS_A_TRIAL = 3
 COUNT = 1500
 # What may be under way when a run dies, downloaded and not yet recorded: RETRs in flight, the queue, a batch that is
 # being written.
-WINDOW = 64 + 512 + 128
+WINDOW = 256 + 512 + 128
 
 
 class Pop3Kill(ServerTest):
@@ -112,9 +112,9 @@ class Pop3Kill(ServerTest):
                 between.said[:] = b""
                 self.haul("copy", source, target)
                 self.assertEqual(commands(between.said).count("RETR"), COUNT - there, "trial %d" % trial)
-                if kills == 3 and there:
+                if kills >= 3 and there:
                     break
-            self.assertEqual(kills, 3)
+            self.assertGreaterEqual(kills, 3)
 
     # Cuts -----------------------------------------------------------------------------------------------------------
 

@@ -222,16 +222,16 @@ TEST_F(Target, A_name_too_long_is_shortened_told_and_found_again) {
   EXPECT_EQ(names_in(dir / ("m/" + final_name + "/cur")).size(), 2U);
 }
 
-TEST_F(Target, The_window_is_64_messages_or_4_MiB) {
+TEST_F(Target, The_window_is_256_messages_or_16_MiB) {
   auto target = open();
   const auto inbox = folder(*target, "INBOX");
-  for (std::uint64_t i = 1; i <= 63; ++i) MH_OK(target->submit(inbox, ticket(i), world.message("x")));
+  for (std::uint64_t i = 1; i <= 255; ++i) MH_OK(target->submit(inbox, ticket(i), world.message("x")));
   EXPECT_TRUE(acks.all.empty());
-  MH_OK(target->submit(inbox, ticket(64), world.message("x")));
-  EXPECT_EQ(acks.all.size(), 64U);
-  MH_OK(target->submit(inbox, ticket(65), world.message(std::string(4U << 20U, 'y'))));
-  EXPECT_EQ(acks.all.size(), 65U);
-  EXPECT_EQ(names_in(dir / "m/cur").size(), 65U);
+  MH_OK(target->submit(inbox, ticket(256), world.message("x")));
+  EXPECT_EQ(acks.all.size(), 256U);
+  MH_OK(target->submit(inbox, ticket(257), world.message(std::string(16U << 20U, 'y'))));
+  EXPECT_EQ(acks.all.size(), 257U);
+  EXPECT_EQ(names_in(dir / "m/cur").size(), 257U);
 }
 
 TEST_F(Target, More_folders_than_handles_are_served) {
