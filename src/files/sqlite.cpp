@@ -76,7 +76,9 @@ Stmt::Stmt(Stmt&& other) noexcept
     : db_(other.db_),
       handle_(std::exchange(other.handle_, nullptr)),
       in_use_(std::exchange(other.in_use_, nullptr)),
-      bad_bind_(other.bad_bind_) {}
+      bad_bind_(other.bad_bind_),
+      stepped_(other.stepped_),
+      bound_(other.bound_) {}
 
 Stmt::~Stmt() {
   if (handle_ == nullptr) return;
@@ -85,17 +87,19 @@ Stmt::~Stmt() {
     return;
   }
   // sqlite3_reset repeats the error of the last step, which step() has already told.
-  (void)sqlite3_reset(handle_);
-  sqlite3_clear_bindings(handle_);
+  if (stepped_) (void)sqlite3_reset(handle_);
+  if (bound_) sqlite3_clear_bindings(handle_);
   *in_use_ = false;
 }
 
 Stmt& Stmt::bind(int index, std::int64_t value) {
+  bound_ = true;
   if (const int code = sqlite3_bind_int64(handle_, index, value); bad_bind_ == SQLITE_OK) bad_bind_ = code;
   return *this;
 }
 
 Stmt& Stmt::bind(int index, std::string_view text) {
+  bound_ = true;
   // A null pointer would bind NULL; an empty text is a text.
   const char* data = text.data() != nullptr ? text.data() : "";
   const int code = sqlite3_bind_text64(handle_, index, data, text.size(), kCopied, SQLITE_UTF8);
@@ -104,6 +108,7 @@ Stmt& Stmt::bind(int index, std::string_view text) {
 }
 
 Stmt& Stmt::bind_blob(int index, Octets octets) {
+  bound_ = true;
   const void* data = octets.data() != nullptr ? static_cast<const void*>(octets.data()) : "";
   const int code = sqlite3_bind_blob64(handle_, index, data, octets.size(), kCopied);
   if (bad_bind_ == SQLITE_OK) bad_bind_ = code;
@@ -120,6 +125,7 @@ Result<bool> Stmt::step() {
     return make_error(ErrorKind::bug, Scope::run,
                       visible(db_->path(), 1000) + ": a value could not be bound: " + sqlite3_errstr(bad_bind_));
   }
+  stepped_ = true;
   const int code = sqlite3_step(handle_);
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
@@ -137,6 +143,7 @@ Status Stmt::run() {
 
 Status Stmt::reset() {
   bad_bind_ = SQLITE_OK;
+  stepped_ = false;
   if (sqlite3_reset(handle_) != SQLITE_OK) return db_->failure("reset a statement");
   return {};
 }
@@ -183,7 +190,9 @@ Result<Stmt> Db::prepare(std::string_view sql) {
     sqlite3_finalize(std::exchange(handle, nullptr));
     return make_error(ErrorKind::bug, Scope::run, "not exactly one statement: " + std::string(sql));
   };
-  Kept& kept = kept_[std::string(sql)];
+  auto entry = kept_.find(sql);
+  if (entry == kept_.end()) entry = kept_.try_emplace(std::string(sql)).first;
+  Kept& kept = entry->second;
   if (kept.in_use) {
     sqlite3_stmt* own = nullptr;
     MH_CHECK(compile(0, own));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,6 +47,8 @@ class Stmt {
   sqlite3_stmt* handle_;
   bool* in_use_;  ///< the mark of the kept statement; null: this one is nobody else's and dies here
   int bad_bind_ = 0;  ///< the first bind that failed
+  bool stepped_ = false;  ///< since the last reset
+  bool bound_ = false;    ///< something is bound
 };
 
 /// One connection, one thread at a time. WAL, synchronous=FULL, foreign keys, cell_size_check, trusted_schema off,
@@ -80,7 +83,12 @@ class Db {
   FileSystem& fs_;
   std::string path_;
   sqlite3* handle_;
-  std::unordered_map<std::string, Kept> kept_;
+  /// Found by a view of the text: a statement's is long, and every use of it asks.
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  std::unordered_map<std::string, Kept, TextHash, std::equal_to<>> kept_;
 };
 
 /// BEGIN IMMEDIATE; rolled back unless commit() succeeded.
