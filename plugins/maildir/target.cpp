@@ -64,6 +64,7 @@ MaildirTarget::MaildirTarget(std::string path, std::unique_ptr<files::Dir> root,
       root_(std::move(root)),
       services_(services),
       acks_(acks),
+      process_(::getpid()),
       caps_(caps_with(Layout::dotted)) {}
 
 MaildirTarget::~MaildirTarget() {
@@ -285,7 +286,7 @@ Status MaildirTarget::write(FolderDirs& dirs, Delivery& delivery, const mail::Me
   DeliveryName name;
   name.microseconds = ((now % 1'000'000) + 1'000'000) % 1'000'000;
   name.seconds = (now - name.microseconds) / 1'000'000;
-  name.process = ::getpid();
+  name.process = process_;
   name.sequence = ++sequence_;
   name.ticket = ticket;
   name.size = facts.size;

@@ -115,6 +115,7 @@ class MaildirTarget final : public store::Target {
   std::unique_ptr<files::Dir> root_;
   store::Services& services_;
   store::AckSink& acks_;
+  const std::int64_t process_;
   store::Caps caps_;
   Layout layout_ = Layout::dotted;
   bool layout_known_ = false;

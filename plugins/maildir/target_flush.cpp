@@ -1,5 +1,6 @@
 // What makes deliveries and changes durable, in this order: contents, rename, directories, acknowledgements.
 #include <algorithm>
+#include <utility>
 
 #include "plugins/maildir/target.hpp"
 
@@ -84,7 +85,9 @@ Status MaildirTarget::sync_contents(std::vector<Delivery>& batch) {
   Status status;
   if (open_files_ > kOpenFiles) {
     std::vector<std::uint64_t> devices;  // a folder may be a mount of its own
-    for (Delivery& delivery : batch) {
+    const OpenFolder* last = nullptr;
+    for (const Delivery& delivery : batch) {
+      if (std::exchange(last, delivery.folder) == delivery.folder) continue;
       const auto stat = delivery.folder->dirs->tmp->stat();
       if (status.ok() && !stat.ok()) status = stat.error();
       if (!status.ok()) break;

@@ -224,9 +224,11 @@ class RealDir final : public Dir {
       if (errno == ENXIO || errno == EISDIR || errno == ENODEV) return not_a_regular_file(path);
       return os_error(errno, "open", path);
     }
-    struct stat raw {};
-    if (::fstat(fd.get(), &raw) != 0) return os_error(errno, "look at", path);
-    if (!S_ISREG(raw.st_mode)) return not_a_regular_file(path);
+    if (mode != OpenMode::create) {  // what this call made is a regular file
+      struct stat raw {};
+      if (::fstat(fd.get(), &raw) != 0) return os_error(errno, "look at", path);
+      if (!S_ISREG(raw.st_mode)) return not_a_regular_file(path);
+    }
     return std::unique_ptr<File>(std::make_unique<RealFile>(std::move(fd), std::move(path)));
   }
 

@@ -103,6 +103,8 @@ Status CopyRun::decide(Delivery delivery) {
       return {};
     }
   }
+  // Inside of the transaction that the batch will need anyway: alone, each question would take a lock of the file's.
+  MH_CHECK(ledger_->begin());
   MH_TRY(const auto equal, ledger_->contents_by_eid(scope, facts.eid));
   const ledger::Content* free_one = nullptr;
   for (const auto& content : equal) {
