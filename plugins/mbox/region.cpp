@@ -1,8 +1,8 @@
 #include "plugins/mbox/region.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <span>
-#include <vector>
 
 #include "plugins/mbox/format/fingerprint.hpp"
 #include "plugins/mbox/mbox_file.hpp"
@@ -49,13 +49,15 @@ Result<bool> read_region(const files::File& file, const Region& region, Quoting 
   Fingerprint fingerprint;
   Requoter requoter(Requoter::Direction::unquote, quoting);
   const std::uint64_t end = region.key.offset + region.key.length;
-  std::vector<std::byte> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, region.key.length)));
+  const auto room = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, region.key.length));
+  const auto memory = std::make_unique_for_overwrite<std::byte[]>(room);
+  const std::span<std::byte> buffer(memory.get(), room);
   for (std::uint64_t at = region.key.offset; at < end;) {
     if (cancel.requested()) return make_error(ErrorKind::interrupted, Scope::run, "interrupted while reading a message");
     const std::size_t want = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), end - at));
-    MH_TRY(const std::size_t got, file.read_at(at, std::span(buffer).first(want)));
+    MH_TRY(const std::size_t got, file.read_at(at, buffer.first(want)));
     if (got < want) return false;
-    const Octets piece = std::span(buffer).first(got);
+    const Octets piece = buffer.first(got);
     fingerprint.update(piece);
     const std::uint64_t skipped = std::max(at, region.locator.content_begin) - at;
     if (skipped < got) {

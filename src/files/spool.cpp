@@ -102,6 +102,11 @@ class HeldOctets {
 
   [[nodiscard]] std::uint64_t size() const { return size_; }
 
+  // All of them, or nothing when they lie in several pieces.
+  [[nodiscard]] Octets in_one_piece() const {
+    return size_ <= kLargestHead ? Octets(head_, static_cast<std::size_t>(size_)) : Octets();
+  }
+
   // From `offset` (below size()) to the end of the piece it lies in.
   [[nodiscard]] Octets piece_at(std::uint64_t offset) const {
     const std::uint64_t left = size_ - offset;
@@ -189,6 +194,7 @@ class HeldContent final : public mail::Content {
   Result<std::size_t> read(std::uint64_t offset, std::span<std::byte> into) const override {
     return octets_->read(offset, into);
   }
+  Octets held() const override { return octets_->in_one_piece(); }
 
  private:
   mail::MessageFacts facts_;

@@ -22,6 +22,8 @@ class Content {
   /// Fills `into` from `offset`; fewer octets only at the end, 0 at or after it. Error: the spool could not be
   /// read (scope message).
   [[nodiscard]] virtual Result<std::size_t> read(std::uint64_t offset, std::span<std::byte> into) const = 0;
+  /// All octets where they lie in memory in one piece, for as long as the content lives; else empty: read() them.
+  [[nodiscard]] virtual Octets held() const { return {}; }
 
   [[nodiscard]] std::uint64_t size() const { return facts().size; }
 };

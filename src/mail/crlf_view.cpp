@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <vector>
+#include <memory>
 
 namespace mailhaul::mail {
 
@@ -30,18 +30,29 @@ void CrlfFilter::append(Octets octets, std::string& to) {
   }
 }
 
+/// Appends what comes next to what is ready; says how many octets it was.
+Result<std::size_t> CrlfReader::take_on(std::size_t wanted) {
+  if (const Octets held = content_->held(); !held.empty()) {
+    filter_.append(held.subspan(static_cast<std::size_t>(offset_), wanted), ready_);
+    return wanted;
+  }
+  const auto piece = std::make_unique_for_overwrite<std::byte[]>(wanted);
+  MH_TRY(const std::size_t got, content_->read(offset_, {piece.get(), wanted}));
+  filter_.append({piece.get(), got}, ready_);
+  return got;
+}
+
 Result<std::size_t> CrlfReader::read(std::span<std::byte> into) {
   std::size_t filled = 0;
   while (filled < into.size()) {
     if (taken_ == ready_.size()) {
       ready_.clear();
       taken_ = 0;
-      std::vector<std::byte> piece(std::min<std::uint64_t>(kPiece, content_->size() - offset_));
-      if (piece.empty()) break;
-      MH_TRY(const std::size_t got, content_->read(offset_, piece));
+      const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, content_->size() - offset_));
+      if (wanted == 0) break;
+      MH_TRY(const std::size_t got, take_on(wanted));
       if (got == 0) break;
       offset_ += got;
-      filter_.append(Octets(piece).first(got), ready_);
     }
     const std::size_t some = std::min(into.size() - filled, ready_.size() - taken_);
     std::memcpy(into.data() + filled, ready_.data() + taken_, some);

@@ -30,6 +30,8 @@ class CrlfReader {
   [[nodiscard]] Result<std::size_t> read(std::span<std::byte> into);
 
  private:
+  Result<std::size_t> take_on(std::size_t wanted);
+
   ContentPtr content_;
   CrlfFilter filter_;
   std::uint64_t offset_ = 0;

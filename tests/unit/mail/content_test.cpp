@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <string>
+
+#include "mail/crlf_view.hpp"
 
 using namespace mailhaul;
 using namespace mailhaul::mail;
@@ -46,6 +49,36 @@ TEST(ForEachPiece, Gives_all_octets_in_order_in_pieces_of_at_most_256_KiB) {
                 }).ok());
     EXPECT_EQ(got, octets);
   }
+}
+
+TEST(ForEachPiece, What_lies_in_memory_in_one_piece_is_not_copied) {
+  class Held final : public Content {
+   public:
+    explicit Held(std::string octets) : octets_(std::move(octets)), facts_(scan_message(as_octets(octets_))) {}
+    const MessageFacts& facts() const override { return facts_; }
+    Result<std::size_t> read(std::uint64_t, std::span<std::byte>) const override {
+      return make_error(ErrorKind::bug, Scope::run, "read");
+    }
+    Octets held() const override { return as_octets(octets_); }
+
+   private:
+    std::string octets_;
+    MessageFacts facts_;
+  };
+  const auto content = std::make_shared<Held>(std::string(300'000, 'x') + "\n");
+  std::size_t got = 0;
+  ASSERT_TRUE(for_each_piece(*content, [&](Octets piece) -> Status {
+                EXPECT_LE(piece.size(), 256U * 1024);
+                EXPECT_EQ(piece.data(), content->held().data() + got);
+                got += piece.size();
+                return {};
+              }).ok());
+  EXPECT_EQ(got, content->size());
+  CrlfReader reader(content);
+  std::string carried(content->size() + 10, '\0');
+  const auto filled = reader.read(std::as_writable_bytes(std::span(carried)));
+  ASSERT_TRUE(filled.ok());
+  EXPECT_EQ(carried.substr(0, *filled), std::string(300'000, 'x') + "\r\n");
 }
 
 TEST(ForEachPiece, An_empty_content_calls_nobody) {
