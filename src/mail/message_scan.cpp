@@ -60,7 +60,7 @@ class HeaderFacts {
 
   void put_into(MessageFacts& facts) {
     if (key_fields_[0]) facts.message_id = trimmed(*key_fields_[0]).substr(0, kLongestMessageId);
-    if (key_fields_[1]) facts.date = parse_rfc5322_date(*key_fields_[1]);
+    if (key_fields_[1] && !received_) facts.date = parse_rfc5322_date(*key_fields_[1]);
     facts.received = received_;
     facts.has_received = has_received_;
     facts.housekeeping = std::move(housekeeping_);

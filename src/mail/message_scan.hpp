@@ -33,7 +33,7 @@ struct MessageFacts {
   // Always:
   std::string message_id;       ///< trimmed, at most 998 octets; "" when absent
   std::optional<ReceivedDate> received;  ///< topmost Received that parses
-  std::optional<ReceivedDate> date;      ///< Date field
+  std::optional<ReceivedDate> date;      ///< Date field, where no Received parses
   bool has_received = false;
   bool has_nul = false;
   bool ends_with_line_end = true;  ///< false when the last octet is not LF (an empty message: true)

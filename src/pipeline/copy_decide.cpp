@@ -30,7 +30,7 @@ Status CopyRun::settle(const Delivery& delivery, Outcome outcome, std::string re
   const auto* content = delivery.message.content.get();
   MessageOutcome line{map_.folders[delivery.folder].source.path.text(),
                       delivery.key,
-                      content != nullptr ? to_hex(content->facts().nid.octets()) : "",
+                      content != nullptr && observer_.wants_outcomes() ? to_hex(content->facts().nid.octets()) : "",
                       outcome,
                       std::move(target_key),
                       std::move(reason),

@@ -182,7 +182,7 @@ class MessageScan final : public Loop {
   void run() override {
     for (const std::string& message : messages_) {
       const mail::MessageFacts facts = mail::scan_message(as_octets(message));
-      demand(facts.size == message.size() && facts.received && facts.date, "a message is not what it was");
+      demand(facts.size == message.size() && facts.received, "a message is not what it was");
     }
   }
   [[nodiscard]] std::uint64_t units() const override { return octets_; }

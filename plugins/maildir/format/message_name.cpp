@@ -113,11 +113,14 @@ std::optional<std::int64_t> delivery_time(std::string_view base) {
 
 std::string percent_encode(std::string_view octets) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
-  std::string text;
+  const auto is_plain = [](char c) { return c > 0x20 && c < 0x7E && c != '%'; };
+  const auto plain_end = std::find_if_not(octets.begin(), octets.end(), is_plain);
+  std::string text(octets.begin(), plain_end);
+  if (plain_end == octets.end()) return text;
   text.reserve(octets.size());
-  for (const char c : octets) {
+  for (const char c : octets.substr(text.size())) {
     const auto octet = static_cast<unsigned char>(c);
-    if (octet > 0x20 && octet < 0x7E && c != '%') {
+    if (is_plain(c)) {
       text += c;
     } else {
       text += '%';
