@@ -115,7 +115,7 @@ Status Fetcher::ask(const store::FolderInfo& folder, std::vector<store::Item> it
 /// A size that no message can have is none. Servers whose sizes lie make a message anew each time (Exchange: with other
 /// boundaries), so that parts of it would not fit together.
 bool Fetcher::goes_in_parts(const store::Item& item) const {
-  return !item.at_once && item.size && *item.size > Parts::kLarge && *item.size <= Limits().body && !session_.quirks().sizes_lie;
+  return !item.at_once && item.size && *item.size > Parts::kLarge && *item.size <= session_.longest_message() && !session_.quirks().sizes_lie;
 }
 
 Status Fetcher::open_folder(const store::FolderInfo& folder) {
@@ -298,6 +298,7 @@ Status Fetcher::on_done(CommandId id, const TaggedResponse& response) {
   octets_ahead_ -= std::min(octets_ahead_, asked.octets);
   if (asked.opens) return end_of_opening(asked, response);
   if (asked.stage != Stage::part) return end_of(std::move(asked), response);
+  if (session_.pausing()) return {};  // asked again by the next session
   if (large_) large_->parts.done(asked.offset, response.condition == Condition::ok);
   return go_on_with_large();
 }
