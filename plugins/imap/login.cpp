@@ -44,9 +44,9 @@ Result<std::unique_ptr<Session>> Session::open(const store::Location& location, 
   MH_CHECK(session->connect(location));
   MH_CHECK(session->log_in(location));
   session->secret_ = session->sent_secret_ = Secret();
-  session->may_pause_ = true;
   MH_CHECK(session->learn());
   MH_CHECK(session->compress());
+  session->may_pause_ = true;
   session->private_epoch_ = "session-" + to_hex(services.random.next());
   session->may_log_out_ = true;
   return session;

@@ -187,7 +187,7 @@ Status ImapTarget::conclude(Look& look, std::span<const TaggedResponse> answers,
 }
 
 /// Some servers show a fresh message only after NOOP (quirk 67): what is not there is looked for once more behind one.
-Status ImapTarget::look_again(Look& look, const std::deque<Unseen>& unseen) {
+Status ImapTarget::look_again(Look& look, std::deque<Unseen>& unseen) {
   UidSet missing;
   for (const auto& one : unseen) {
     if (one.uid && look.there.count(*one.uid) == 0) missing.add(*one.uid);
@@ -200,13 +200,19 @@ Status ImapTarget::look_again(Look& look, const std::deque<Unseen>& unseen) {
     commands.emplace_back("UID FETCH");
     commands.back().uids(part).raw(" (UID RFC822.SIZE INTERNALDATE FLAGS)");
   }
-  MH_TRY([[maybe_unused]] const auto responses,
-         session_->run_all(std::move(commands), [&](Response response) -> Status {
+  MH_TRY(const auto responses, session_->run_all(std::move(commands), [&](Response response) -> Status {
            auto* fetched = std::get_if<FetchResponse>(&response);
            if (fetched != nullptr && fetched->uid && fetched->size && missing.contains(*fetched->uid))
              look.there.insert_or_assign(*fetched->uid, std::move(*fetched));
            return {};
          }));
+  const bool refused = std::any_of(responses.begin(), responses.end(),
+                                   [](const TaggedResponse& answer) { return answer.condition != Condition::ok; });
+  if (!refused) return {};
+  // As with the first look: a refusal proves nothing against the server's OK.
+  for (auto& one : unseen) one.seen = one.seen || (one.uid && missing.contains(*one.uid));
+  session_->services().events.note({store::Note::Weight::warning, folders_[look.folder].handle.path.text(),
+                                    "the server confirmed messages and would not show them; `mailhaul verify` will tell"});
   return {};
 }
 
@@ -245,16 +251,18 @@ Status ImapTarget::compare_content(std::uint32_t folder, std::deque<Unseen>& uns
     if (!one.doubtful) continue;
     doubtful.add(*one.uid);
     by_uid[*one.uid] = &one;
-    one.verdict.altered = true;
   }
   if (doubtful.empty()) return {};
   MH_CHECK(select_folder(folder));
-  return read_bodies(*session_, doubtful, [&](Uid uid, const mail::MessageFacts& facts) -> Status {
-    const auto entry = by_uid.find(uid);
-    if (entry != by_uid.end())
-      entry->second->verdict.altered = facts.eid != entry->second->parcel.message.content->facts().eid;
+  // Only what was read tells: a session that ends in the midst of it makes nothing altered.
+  MH_CHECK(read_bodies(*session_, doubtful, [&](Uid uid, const mail::MessageFacts& facts) -> Status {
+    const auto entry = by_uid.extract(uid);
+    if (!entry.empty())
+      entry.mapped()->verdict.altered = facts.eid != entry.mapped()->parcel.message.content->facts().eid;
     return {};
-  });
+  }));
+  for (const auto& [uid, one] : by_uid) one->verdict.altered = true;  // gone meanwhile
+  return {};
 }
 
 void ImapTarget::tell(Folder& folder, Unseen one) {

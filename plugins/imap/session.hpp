@@ -133,7 +133,7 @@ class Session final : private ClientSink {
   Status on_done(CommandId id, const TaggedResponse& response) override;
 
   Status die(Error error);
-  [[nodiscard]] std::optional<Error> pause_of(const TaggedResponse& response, bool brings) const;
+  [[nodiscard]] std::optional<Error> pause_of(const TaggedResponse& response, bool brings, bool names);
   [[nodiscard]] Error ended(const std::string& without_bye) const;
   void show_alert(const Code& code, const std::string& text);
   [[nodiscard]] Error silence() const;
@@ -159,6 +159,8 @@ class Session final : private ClientSink {
   std::optional<Error> listener_error_;
   std::optional<Error> pause_;    ///< what will end the session
   std::set<std::string> paused_;  ///< tags of the commands that were answered so
+  std::set<CommandId> naming_folders_;  ///< commands in flight whose refusal may repeat a folder's name
+  unsigned refused_in_a_row_ = 0;       ///< for the moment, with nothing granted between
   std::set<CommandId> bringing_;  ///< commands in flight that bring something to the account
   bool may_pause_ = false;        ///< the login is done
   std::chrono::steady_clock::time_point last_heard_, last_spoken_;

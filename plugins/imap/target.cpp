@@ -112,7 +112,8 @@ void ImapTarget::wind_down() {
 Status ImapTarget::guard(Status status) {
   // What was sent before the server asked for a pause is answered yet: no need to be in doubt of it.
   if (!status.ok() && session_->pausing() && !broken_) session_->hear_the_last();
-  const bool cancelled = !status.ok() && status.error().kind == ErrorKind::interrupted;
+  const bool stopped = session_->pausing() && session_->services().cancel.requested();  // while it was heard
+  const bool cancelled = stopped || (!status.ok() && status.error().kind == ErrorKind::interrupted);
   if (cancelled && session_->alive() && !broken_) wind_down();
   if (cancelled || !session_->alive()) break_off();
   return status;

@@ -145,7 +145,7 @@ class ImapTarget final : public store::Target, private Listener {
   void ask_about(Look& look, std::vector<Call>& calls);
   Status conclude(Look& look, std::span<const TaggedResponse> answers, std::deque<Unseen>& unseen);
   static void give_uids(Folder& folder, const std::map<Uid, FetchResponse>& there, std::deque<Unseen>& unseen);
-  Status look_again(Look& look, const std::deque<Unseen>& unseen);
+  Status look_again(Look& look, std::deque<Unseen>& unseen);
   static void judge(Unseen& one, const FetchResponse& there);
   Status compare_content(std::uint32_t folder, std::deque<Unseen>& unseen);
   void tell(Folder& folder, Unseen one);

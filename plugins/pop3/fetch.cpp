@@ -158,7 +158,10 @@ Status Fetcher::on_done(CommandId id, const Reply& reply) {
   asked_.pop_front();
   octets_ahead_ -= asked.octets;
   if (asked.wanted.folder == nullptr) return {};
-  if (reply.ok) return arrived(std::move(asked.wanted));
+  if (reply.ok) {
+    session_.granted();
+    return arrived(std::move(asked.wanted));
+  }
   // It has not failed: whoever opens the next session asks for it again.
   if (auto pause = session_.pause_of(reply)) return std::move(*pause);
   return refused(std::move(asked.wanted), reply.text.empty() ? "-ERR " + reply.code : reply.text);

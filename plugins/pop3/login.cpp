@@ -280,12 +280,14 @@ Error Session::turned_away(const Reply& reply, const std::string& what) const {
   return error;
 }
 
-std::optional<Error> Session::pause_of(const Reply& reply) const {
+std::optional<Error> Session::pause_of(const Reply& reply) {
   Error error = turned_away(reply, "a message");
   const bool of_the_account = store::pause_in_words(reply.text).has_value() || reply.code == "LOGIN-DELAY";
   // [SYS/TEMP] may be about this one message (RFC 3206): then it is its own failure after some pauses.
-  if (!error.wait || (!of_the_account && access_.past.fruitless >= store::kPausesForOne)) return std::nullopt;
-  return error;
+  if (!error.wait) return std::nullopt;
+  const bool of_one = !of_the_account && ++refused_in_a_row_ <= store::kRefusalsOfOne &&
+                      access_.past.fruitless >= store::kPausesForOne;
+  return of_one ? std::nullopt : std::optional(std::move(error));
 }
 
 Error Session::login_refused(const Reply& reply) const {

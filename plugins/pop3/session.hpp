@@ -102,9 +102,12 @@ class Session final : private ClientSink {
   [[nodiscard]] Error turned_away(const Reply& reply, const std::string& what) const;
   /// The Error with which this -ERR to RETR ends the session: the server wants to be left alone for a while. nullopt: it is
   /// about the message.
-  [[nodiscard]] std::optional<Error> pause_of(const Reply& reply) const;
+  [[nodiscard]] std::optional<Error> pause_of(const Reply& reply);
+  /// A message came: what was refused before was about those messages.
+  void granted() { refused_in_a_row_ = 0; }
 
  private:
+  unsigned refused_in_a_row_ = 0;  ///< for the moment, with nothing granted between
   Session(const store::Location& location, store::Services& services, const store::Access& access);
 
   // login.cpp

@@ -208,6 +208,7 @@ Status Db::exec(const std::string& sql) {
   return {};
 }
 
+bool Db::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
 std::int64_t Db::changes() const { return sqlite3_changes64(handle_); }
 std::int64_t Db::last_id() const { return sqlite3_last_insert_rowid(handle_); }
 

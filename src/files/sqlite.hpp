@@ -67,6 +67,7 @@ class Db {
   /// Makes the tables of another file readable as `name`.TABLE; the file is neither changed nor locked. Temporary
   /// databases only.
   Status attach_read_only(const std::string& path, const std::string& name);
+  [[nodiscard]] bool in_transaction() const;  ///< false also when SQLite had to roll one back by itself
   [[nodiscard]] std::int64_t changes() const;
   [[nodiscard]] std::int64_t last_id() const;
   [[nodiscard]] const std::string& path() const { return path_; }

@@ -157,8 +157,16 @@ Status Ledger::set_meta(std::string_view name, std::string_view value) {
   return insert.bind(1, name).bind(2, value).run();
 }
 
+/// SQLite rolls a transaction back by itself when the disk is full. What came after it would stand for itself: half of a
+/// delivery is worse than none, for whose intent is still there.
+Status Ledger::still_in_transaction() const {
+  if (db_->in_transaction()) return {};
+  return make_error(ErrorKind::no_space, Scope::run, "the ledger could not be written, and was taken back to what it was before",
+                    "make room on its disk, then run the same command again", Retry::later);
+}
+
 Status Ledger::begin() {
-  if (tx_) return {};
+  if (tx_) return still_in_transaction();
   MH_TRY(files::Tx tx, files::Tx::begin(*db_));
   tx_.emplace(std::move(tx));
   return {};
@@ -166,6 +174,7 @@ Status Ledger::begin() {
 
 Status Ledger::commit() {
   if (!tx_) return {};
+  MH_CHECK(still_in_transaction());
   if (counter_ != saved_counter_) MH_CHECK(set_meta("counter", std::to_string(counter_)));
   saved_counter_ = counter_;
   Status status = tx_->commit();

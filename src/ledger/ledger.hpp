@@ -159,6 +159,7 @@ class Ledger {
   [[nodiscard]] Result<bool> has_intent(RowId source_folder, std::string_view key);
 
  private:
+  [[nodiscard]] Status still_in_transaction() const;
   explicit Ledger(std::unique_ptr<files::Db> db) : db_(std::move(db)) {}
   [[nodiscard]] Status set_up(std::string_view source, std::string_view target, std::uint64_t random_instance, bool writable);
   [[nodiscard]] Status copy_from(const std::string& path);
