@@ -151,16 +151,34 @@ TEST_F(Waiting, Pauses_grow_from_what_the_server_asks_for_to_five_minutes) {
   EXPECT_FALSE(back_off.pause(asks_for(10s)).ok());
 }
 
-/// A source that is throttled so many times in a row, and then gives everything.
-class Throttled final : public store::Source {
+/// A source of which only fetch() counts.
+class OnlyFetched : public store::Source {
  public:
-  explicit Throttled(bool throttles) : throttles_(throttles) {}
   const store::Caps& caps() const override { return caps_; }
   Status folders(const std::function<Status(store::FolderInfo)>&) override { return {}; }
   Result<store::ListEnd> list(const store::FolderInfo&, std::optional<std::string>, store::ItemSink&) override {
     return store::ListEnd{};
   }
   Status describe(const store::FolderInfo&, std::span<const store::Key>, store::ItemSink&) override { return {}; }
+  Status pump(std::chrono::milliseconds) override { return {}; }
+
+ private:
+  const store::Caps caps_;
+};
+
+/// Takes everything, and counts.
+class CountingSink : public store::FetchSink {
+ public:
+  Status on_message(const store::FolderInfo&, const store::Item&, mail::Message) override { return {}; }
+  Status on_failed(const store::FolderInfo&, const store::Item&, Error) override { return ++failed, Status(); }
+  Status on_vanished(const store::FolderInfo&, const store::Item&) override { return ++done, Status(); }
+  int failed = 0, done = 0;
+};
+
+/// A source that is throttled so many times in a row, and then gives everything.
+class Throttled final : public OnlyFetched {
+ public:
+  explicit Throttled(bool throttles) : throttles_(throttles) {}
   Status fetch(const store::NextBatch& next, store::FetchSink& sink) override {
     for (;;) {
       MH_TRY(const auto batch, next());
@@ -173,20 +191,9 @@ class Throttled final : public store::Source {
       for (const auto& item : batch.items) MH_CHECK(sink.on_vanished(*batch.folder, item));
     }
   }
-  Status pump(std::chrono::milliseconds) override { return {}; }
 
  private:
   const bool throttles_;
-  store::Caps caps_;
-};
-
-class EagerSink final : public store::FetchSink {
- public:
-  Status on_message(const store::FolderInfo&, const store::Item&, mail::Message) override { return {}; }
-  Status on_failed(const store::FolderInfo&, const store::Item&, Error) override { return ++failed, Status(); }
-  Status on_vanished(const store::FolderInfo&, const store::Item&) override { return ++done, Status(); }
-  bool wants_more() override { return true; }
-  int failed = 0, done = 0;
 };
 
 TEST_F(Waiting, No_message_is_blamed_for_pauses_and_each_session_knows_how_many_there_were) {
@@ -200,7 +207,7 @@ TEST_F(Waiting, No_message_is_blamed_for_pauses_and_each_session_knows_how_many_
       "imaps://a/", patience, bench.services());
   store::FolderInfo folder;
   bool given = false;
-  EagerSink sink;
+  CountingSink sink;
   const auto start = bench.clock().steady();
   ASSERT_TRUE(source.fetch([&]() -> Result<store::FetchBatch> {
     store::FetchBatch batch;
@@ -249,15 +256,9 @@ TEST_F(Waiting, A_target_that_never_stops_asking_ends_the_run_and_the_next_one_c
 }
 
 /// A source whose session ends while its sink wants nothing: it never asked for the message that comes first.
-class Impatient final : public store::Source {
+class Impatient final : public OnlyFetched {
  public:
   explicit Impatient(int& sessions) : sessions_(sessions) { ++sessions_; }
-  const store::Caps& caps() const override { return caps_; }
-  Status folders(const std::function<Status(store::FolderInfo)>&) override { return {}; }
-  Result<store::ListEnd> list(const store::FolderInfo&, std::optional<std::string>, store::ItemSink&) override {
-    return store::ListEnd{};
-  }
-  Status describe(const store::FolderInfo&, std::span<const store::Key>, store::ItemSink&) override { return {}; }
   Status fetch(const store::NextBatch& next, store::FetchSink& sink) override {
     if (!sink.wants_more())
       return make_error(ErrorKind::unreachable, Scope::session, "the server hung up", "", Retry::later);
@@ -268,21 +269,15 @@ class Impatient final : public store::Source {
     for (const auto& item : batch.items) MH_CHECK(sink.on_vanished(*batch.folder, item));
     return fetch(next, sink);
   }
-  Status pump(std::chrono::milliseconds) override { return {}; }
 
  private:
   int& sessions_;
-  store::Caps caps_;
 };
 
-class SlowSink final : public store::FetchSink {
+class SlowSink final : public CountingSink {
  public:
   explicit SlowSink(const int& sessions) : sessions_(sessions) {}
-  Status on_message(const store::FolderInfo&, const store::Item&, mail::Message) override { return {}; }
-  Status on_failed(const store::FolderInfo&, const store::Item&, Error) override { return ++failed, Status(); }
-  Status on_vanished(const store::FolderInfo&, const store::Item&) override { return ++done, Status(); }
   bool wants_more() override { return sessions_ == 1 || sessions_ > 6; }
-  int failed = 0, done = 0;
 
  private:
   const int& sessions_;
