@@ -20,13 +20,12 @@ constexpr std::size_t kMostAlerts = 20;
 constexpr seconds kGoodbye{1};  // how long LOGOUT may take to leave
 
 /// LIMIT in answer to these may be about what they bring (RFC 5530), and about the account.
-bool names_a_folder(const Command& command) {
-  static constexpr std::array<std::string_view, 5> kVerbs{"EXAMINE", "SELECT", "STATUS", "CREATE", "SUBSCRIBE"};
-  return std::find(kVerbs.begin(), kVerbs.end(), command.verb()) != kVerbs.end();
-}
+bool brings_something(std::string_view verb) { return verb == "APPEND" || verb == "CREATE" || verb == "UID STORE"; }
 
-bool brings_something(const Command& command) {
-  return command.verb() == "APPEND" || command.verb() == "CREATE" || command.verb() == "UID STORE";
+/// The refusal may repeat the folder's name.
+bool names_a_folder(std::string_view verb) {
+  static constexpr std::array<std::string_view, 5> kVerbs{"EXAMINE", "SELECT", "STATUS", "CREATE", "SUBSCRIBE"};
+  return std::find(kVerbs.begin(), kVerbs.end(), verb) != kVerbs.end();
 }
 
 }  // namespace
@@ -86,10 +85,9 @@ Result<CommandId> Session::start(Command command) {
   if (pause_) return *pause_;
   // A session that was idle has been silent by right.
   if (client_->in_flight() == 0) last_heard_ = services_.clock.steady();
-  const bool brings = brings_something(command), names = names_a_folder(command);
+  std::string verb = command.verb();
   MH_TRY(const CommandId id, client_->start(std::move(command)));
-  if (brings) bringing_.insert(id);
-  if (names) naming_folders_.insert(id);
+  verbs_.emplace(id, std::move(verb));
   return id;
 }
 
@@ -259,9 +257,9 @@ Status Session::on_challenge(CommandId, std::string_view text) {
 
 Status Session::on_done(CommandId id, const TaggedResponse& response) {
   show_alert(response.code, response.text);
-  if (response.condition == Condition::ok) refused_in_a_row_ = 0;
-  const bool brings = bringing_.erase(id) != 0, names = naming_folders_.erase(id) != 0;
-  if (auto pause = pause_of(response, brings, names)) {
+  if (response.condition == Condition::ok) refusals_.granted();
+  const auto started = verbs_.extract(id);
+  if (auto pause = pause_of(response, started.empty() ? std::string_view() : started.mapped())) {
     paused_.insert(response.tag);
     if (!pause_) pause_ = std::move(pause);
   }
@@ -277,7 +275,7 @@ Status Session::on_done(CommandId id, const TaggedResponse& response) {
 
 /// A server that wants to be left alone for a while says so in answer to whatever it was asked: nothing is wrong with that
 /// message or folder. Where only one of them may be meant, it is its own failure after some pauses.
-std::optional<Error> Session::pause_of(const TaggedResponse& response, bool brings, bool names) {
+std::optional<Error> Session::pause_of(const TaggedResponse& response, std::string_view verb) {
   const Code& code = response.code;
   if (!may_pause_ || response.condition == Condition::ok) return std::nullopt;
   // What is said of a name may hold any words.
@@ -287,12 +285,11 @@ std::optional<Error> Session::pause_of(const TaggedResponse& response, bool brin
   auto wait = store::pause_in_words(response.text);
   if (!wait && code.is("THROTTLED")) wait = store::kPause;  // Gmail
   // A server without codes may repeat the name of a folder, which may be "Rate limits".
-  const bool maybe_a_name = names && wait == store::kPause && !code.is("THROTTLED");
+  const bool maybe_a_name = names_a_folder(verb) && wait == store::kPause && !code.is("THROTTLED");
   if (maybe_a_name) wait.reset();
-  const bool maybe_of_one = maybe_a_name || code.is("UNAVAILABLE") || code.is("INUSE") || (code.is("LIMIT") && !brings);
-  if (!wait && maybe_of_one &&
-      (++refused_in_a_row_ > store::kRefusalsOfOne || access_.past.fruitless < store::kPausesForOne))
-    wait = store::kPause;
+  const bool maybe_of_one = maybe_a_name || code.is("UNAVAILABLE") || code.is("INUSE") ||
+                            (code.is("LIMIT") && !brings_something(verb));
+  if (!wait && maybe_of_one && !refusals_.is_of_one(access_.past.fruitless)) wait = store::kPause;
   if (!wait) return std::nullopt;
   Error error = make_error(
       ErrorKind::unreachable, Scope::session,

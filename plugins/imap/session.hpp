@@ -4,10 +4,12 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,6 +18,7 @@
 #include "plugins/imap/protocol/client.hpp"
 #include "plugins/imap/protocol/names.hpp"
 #include "plugins/imap/quirks.hpp"
+#include "store/pause.hpp"
 #include "store/registry.hpp"
 #include "store/services.hpp"
 
@@ -133,7 +136,7 @@ class Session final : private ClientSink {
   Status on_done(CommandId id, const TaggedResponse& response) override;
 
   Status die(Error error);
-  [[nodiscard]] std::optional<Error> pause_of(const TaggedResponse& response, bool brings, bool names);
+  [[nodiscard]] std::optional<Error> pause_of(const TaggedResponse& response, std::string_view verb);
   [[nodiscard]] Error ended(const std::string& without_bye) const;
   void show_alert(const Code& code, const std::string& text);
   [[nodiscard]] Error silence() const;
@@ -159,9 +162,8 @@ class Session final : private ClientSink {
   std::optional<Error> listener_error_;
   std::optional<Error> pause_;    ///< what will end the session
   std::set<std::string> paused_;  ///< tags of the commands that were answered so
-  std::set<CommandId> naming_folders_;  ///< commands in flight whose refusal may repeat a folder's name
-  unsigned refused_in_a_row_ = 0;       ///< for the moment, with nothing granted between
-  std::set<CommandId> bringing_;  ///< commands in flight that bring something to the account
+  std::map<CommandId, std::string> verbs_;  ///< of the commands in flight: what a refusal means depends on them
+  store::Refusals refusals_;
   bool may_pause_ = false;        ///< the login is done
   std::chrono::steady_clock::time_point last_heard_, last_spoken_;
   net::RateFloor floor_;

@@ -285,8 +285,7 @@ std::optional<Error> Session::pause_of(const Reply& reply) {
   const bool of_the_account = store::pause_in_words(reply.text).has_value() || reply.code == "LOGIN-DELAY";
   // [SYS/TEMP] may be about this one message (RFC 3206): then it is its own failure after some pauses.
   if (!error.wait) return std::nullopt;
-  const bool of_one = !of_the_account && ++refused_in_a_row_ <= store::kRefusalsOfOne &&
-                      access_.past.fruitless >= store::kPausesForOne;
+  const bool of_one = !of_the_account && refusals_.is_of_one(access_.past.fruitless);
   return of_one ? std::nullopt : std::optional(std::move(error));
 }
 

@@ -13,6 +13,7 @@
 #include "net/connection.hpp"
 #include "net/rate_floor.hpp"
 #include "plugins/pop3/protocol/client.hpp"
+#include "store/pause.hpp"
 #include "store/registry.hpp"
 #include "store/services.hpp"
 
@@ -104,10 +105,10 @@ class Session final : private ClientSink {
   /// about the message.
   [[nodiscard]] std::optional<Error> pause_of(const Reply& reply);
   /// A message came: what was refused before was about those messages.
-  void granted() { refused_in_a_row_ = 0; }
+  void granted() { refusals_.granted(); }
 
  private:
-  unsigned refused_in_a_row_ = 0;  ///< for the moment, with nothing granted between
+  store::Refusals refusals_;
   Session(const store::Location& location, store::Services& services, const store::Access& access);
 
   // login.cpp

@@ -13,6 +13,12 @@ namespace {
 
 constexpr std::chrono::milliseconds kLongest = std::chrono::hours(24 * 30);  // what is told; how much is granted is not said here
 
+// So many fruitless sessions are enough of pauses: one broken message must not bar all others for good.
+constexpr unsigned kPausesForOne = 3;
+// But with so many refusals in a row, nothing granted between them, it is the server that cannot: 64 messages are halved
+// six times until one is alone.
+constexpr unsigned kRefusalsOfOne = 8;
+
 constexpr std::array<std::string_view, 7> kWords{
     "is throttled",                  // Exchange, Office 365: "Request is throttled."
     "suggested backoff time",        // the same, with the time
@@ -37,6 +43,8 @@ std::optional<std::chrono::milliseconds> told(std::string_view lower) {
 }
 
 }  // namespace
+
+bool Refusals::is_of_one(unsigned fruitless) { return ++in_a_row_ <= kRefusalsOfOne && fruitless >= kPausesForOne; }
 
 std::optional<std::chrono::milliseconds> pause_in_words(std::string_view text) {
   const std::string lower = to_lower_ascii(text);
