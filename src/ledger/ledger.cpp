@@ -23,22 +23,16 @@ Status set_aside(files::FileSystem& fs, const std::string& path, std::int64_t wa
   return place.parent->sync();
 }
 
-std::optional<Digest> column_optional_digest(const files::Stmt& row, int index) {
-  return row.column_is_null(index) ? std::nullopt : row.column_digest(index);
-}
-
 /// Name of a meta value: the last content there was when a target folder's watermark was set.
 std::string before_watermark(RowId folder) { return "contents-before-watermark-" + std::to_string(folder); }
-
-Digest digest_or_zero(const std::optional<Digest>& digest) { return digest.value_or(Digest{}); }
 
 /// A row of id, folder, key, eid, nid, claims, delivered, flags.
 Content content_of(const files::Stmt& row) {
   return Content{row.column_int(0),
                  row.column_int(1),
                  row.column_text(2),
-                 digest_or_zero(row.column_digest(3)),
-                 digest_or_zero(row.column_digest(4)),
+                 row.column_digest(3).value_or(Digest{}),
+                 row.column_digest(4).value_or(Digest{}),
                  row.column_int(5),
                  row.column_int(6) != 0,
                  static_cast<std::uint8_t>(row.column_int(7))};
@@ -453,63 +447,6 @@ Status Ledger::unlocate(RowId target_folder, std::string_view key) {
   MH_CHECK(erase.bind(1, target_folder).bind(2, key).run());
   MH_TRY(files::Stmt update, db_->prepare("UPDATE content SET key=NULL WHERE folder=?1 AND key=?2"));
   return update.bind(1, target_folder).bind(2, key).run();
-}
-
-Status Ledger::add_intent(const Intent& intent) {
-  MH_TRY(files::Stmt insert, db_->prepare("INSERT INTO intent(counter, instance, source_folder, key, target_folder, nid, eid, "
-                                          "mail_key, crlf_size) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"));
-  insert.bind(1, static_cast<std::int64_t>(intent.counter))
-      .bind(2, static_cast<std::int64_t>(intent.instance))
-      .bind(3, intent.source_folder)
-      .bind(4, intent.key)
-      .bind(5, intent.target_folder)
-      .bind_blob(6, intent.nid.octets())
-      .bind_blob(7, intent.eid.octets());
-  if (intent.mail_key)
-    insert.bind_blob(8, intent.mail_key->octets());
-  else
-    insert.bind_null(8);
-  return insert.bind(9, static_cast<std::int64_t>(intent.crlf_size)).run();
-}
-
-Status Ledger::drop_intent(std::uint64_t instance, std::uint64_t counter) {
-  MH_TRY(files::Stmt erase, db_->prepare("DELETE FROM intent WHERE counter=?1 AND instance=?2"));
-  return erase.bind(1, static_cast<std::int64_t>(counter)).bind(2, static_cast<std::int64_t>(instance)).run();
-}
-
-Status Ledger::drop_intents(std::uint64_t instance, std::uint64_t first, std::uint64_t last) {
-  MH_TRY(files::Stmt erase, db_->prepare("DELETE FROM intent WHERE counter BETWEEN ?1 AND ?2 AND instance=?3"));
-  return erase.bind(1, static_cast<std::int64_t>(first))
-      .bind(2, static_cast<std::int64_t>(last))
-      .bind(3, static_cast<std::int64_t>(instance))
-      .run();
-}
-
-Result<std::vector<Intent>> Ledger::intents() {
-  std::vector<Intent> found;
-  MH_TRY(files::Stmt query, db_->prepare("SELECT counter, instance, source_folder, key, target_folder, nid, eid, mail_key, "
-                                         "crlf_size FROM intent ORDER BY target_folder, counter"));
-  for (;;) {
-    MH_TRY(const bool row, query.step());
-    if (!row) return found;
-    Intent intent;
-    intent.counter = static_cast<std::uint64_t>(query.column_int(0));
-    intent.instance = static_cast<std::uint64_t>(query.column_int(1));
-    intent.source_folder = query.column_int(2);
-    intent.key = query.column_text(3);
-    intent.target_folder = query.column_int(4);
-    intent.nid = digest_or_zero(query.column_digest(5));
-    intent.eid = digest_or_zero(query.column_digest(6));
-    intent.mail_key = column_optional_digest(query, 7);
-    intent.crlf_size = static_cast<std::uint64_t>(query.column_int(8));
-    found.push_back(std::move(intent));
-  }
-}
-
-Result<bool> Ledger::has_intent(RowId source_folder, std::string_view key) {
-  MH_TRY(files::Stmt query, db_->prepare("SELECT 1 FROM intent WHERE source_folder=?1 AND key=?2"));
-  query.bind(1, source_folder).bind(2, key);
-  return query.step();
 }
 
 }  // namespace mailhaul::ledger
