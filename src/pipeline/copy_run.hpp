@@ -71,7 +71,7 @@ class CopyRun {
   Status open_target();
   Result<std::unique_ptr<Lanes>> begin_lanes();
   Result<std::unique_ptr<store::Target>> new_target();
-  [[nodiscard]] store::Past past_of_target() const;
+  [[nodiscard]] store::OpenOptions target_options() const;
   void share_folders();
   [[nodiscard]] bool plans_ahead() const;
   Status index_whole_target();

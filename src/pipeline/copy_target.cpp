@@ -57,19 +57,19 @@ Result<std::unique_ptr<Lanes>> CopyRun::begin_lanes() {
   MH_TRY(const store::Caps caps, target_descriptor_->target_caps(job_.target, services_, nullptr));
   if (caps.sessions < 2) return none;
   return std::make_unique<Lanes>(
-      [this, past = past_of_target()](std::size_t number, store::Services& services, store::AckSink& acks) {
-        store::OpenOptions options = job_.target_open;
-        options.access.past = past;
+      [this, first = target_options()](std::size_t number, store::Services& services, store::AckSink& acks) {
+        store::OpenOptions options = first;
         if (number > 1) options.access.name += " " + std::to_string(number);
         return target_descriptor_->open_target(job_.target, services, acks, options);
       },
       services_);
 }
 
-store::Past CopyRun::past_of_target() const {
-  store::Past past;
-  past.fruitless = target_back_off_.attempts();
-  return past;
+/// The job's, with what the run has learnt of the server.
+store::OpenOptions CopyRun::target_options() const {
+  store::OpenOptions options = job_.target_open;
+  options.access.past.fruitless = target_back_off_.attempts();
+  return options;
 }
 
 /// A folder that is opened ahead is made, and what is only found out when its mail is read may leave it empty.
@@ -83,11 +83,7 @@ Result<std::unique_ptr<store::Target>> CopyRun::new_target() {
   if (!lanes) {
     MH_TRY(lanes, begin_lanes());
   }
-  if (!lanes) {
-    store::OpenOptions options = job_.target_open;
-    options.access.past = past_of_target();
-    return target_descriptor_->open_target(job_.target, services_, *deliverer_, options);
-  }
+  if (!lanes) return target_descriptor_->open_target(job_.target, services_, *deliverer_, target_options());
   MH_CHECK(lanes->opened(*deliverer_));
   lanes_ = lanes.get();
   if (!shares_.empty() && fruitless_ < kFruitless) lanes->share(shares_, plans_ahead());
@@ -98,7 +94,8 @@ Result<std::unique_ptr<store::Target>> CopyRun::new_target() {
 /// listed of all folders' twins is the one that counts (docs/design/identity.md): there all are read one after the other.
 void CopyRun::share_folders() {
   const bool in_order = options_.dedup_scope == DedupScope::account && options_.dedup != Dedup::none;
-  if (lanes_ == nullptr || pending_->loads().empty()) return;
+  const auto work = pending_->loads();
+  if (lanes_ == nullptr || work.empty()) return;
   struct Load {
     store::FolderWish wish;
     std::uint64_t octets = 0;
@@ -107,7 +104,7 @@ void CopyRun::share_folders() {
   };
   std::vector<Load> loads;
   std::map<mail::FolderPath, std::size_t> by_path;
-  for (const auto& [folder, octets] : pending_->loads()) {
+  for (const auto& [folder, octets] : work) {
     const FolderPlan& plan = map_.folders[folder];
     const auto known = by_path.try_emplace(plan.target, loads.size());
     if (known.second) loads.push_back({{plan.target, plan.target_role}, 0, {}, 0});

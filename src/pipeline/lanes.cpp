@@ -166,6 +166,7 @@ class Lanes::Lane final : public store::AckSink {
   /// From now on folders of the plan are opened together, ahead of their mail.
   void set_plan(std::vector<store::FolderWish> plan) {
     plan_ = std::move(plan);
+    for (std::size_t i = 0; i < plan_.size(); ++i) places_[plan_[i].path] = i;
     open_ahead();
   }
 
@@ -174,11 +175,11 @@ class Lanes::Lane final : public store::AckSink {
     std::optional<std::string> watermark;
   };
   Ready open_folder(const store::FolderWish& wish) {
-    const auto planned = std::find_if(plan_.begin(), plan_.end(), [&](const auto& one) { return one.path == wish.path; });
-    if (planned == plan_.end())
+    const auto planned = places_.find(wish.path);
+    if (planned == places_.end())
       return {ask<Result<store::FolderHandle>>([&](store::Target& target) { return target.open_folder(wish.path, wish.role); }),
               std::nullopt};
-    const auto index = static_cast<std::size_t>(planned - plan_.begin());
+    const std::size_t index = planned->second;
     if (asked_.count(wish.path) == 0) ahead_ = index;
     if (ahead_ <= index + kOpenTogether / 2) open_ahead();
     asked_.erase(wish.path);
@@ -276,6 +277,7 @@ class Lanes::Lane final : public store::AckSink {
   std::condition_variable wake_;
   // the main thread's
   std::vector<store::FolderWish> plan_;
+  std::map<mail::FolderPath, std::size_t> places_;  ///< in it
   std::size_t ahead_ = 0;              ///< of the plan: the first that was not asked for
   std::set<mail::FolderPath> asked_;   ///< and not taken yet
   std::size_t given_ = 0;              ///< since it was looked how much is open

@@ -16,7 +16,6 @@ bool lies_in(const std::string& inner, const std::string& outer) {
 // How often a pause that a server asks for is granted before it is given up (bad-input 61).
 constexpr unsigned kPauses = 3;
 
-
 }  // namespace
 
 Result<bool> FirstPauses::grant(const Error& why, const std::function<void()>& tick) {

@@ -26,14 +26,17 @@ Remembered remembered(const std::string& text) {
 
 }  // namespace
 
-bool TargetIndex::lists(const mail::FolderPath& path) const {
-  return std::any_of(folders_.begin(), folders_.end(),
-                     [&](const auto& info) { return info.path == path && info.selectable; });
+/// nullptr: it was not there, or could hold no mail.
+const store::FolderInfo* TargetIndex::find(const mail::FolderPath& path) const {
+  const auto folder = std::find_if(folders_.begin(), folders_.end(), [&](const auto& info) { return info.path == path; });
+  return folder == folders_.end() || !folder->selectable ? nullptr : &*folder;
 }
 
+bool TargetIndex::lists(const mail::FolderPath& path) const { return find(path) != nullptr; }
+
 Status TargetIndex::refresh(const mail::FolderPath& path) {
-  const auto folder = std::find_if(folders_.begin(), folders_.end(), [&](const auto& info) { return info.path == path; });
-  if (folder == folders_.end() || !folder->selectable) return {};
+  const store::FolderInfo* const folder = find(path);
+  if (folder == nullptr) return {};
   MH_CHECK(ledger_.begin());
   MH_TRY(const ledger::TargetFolder known, ledger_.target_folder(path.text()));
   MH_CHECK(ledger_.begin_listing());
@@ -70,7 +73,7 @@ Status TargetIndex::refresh(const mail::FolderPath& path) {
 
   MH_CHECK(ledger_.begin());
   if (end.complete) MH_CHECK(ledger_.unlocate_unlisted(known.id));
-  const std::vector<const store::FolderInfo*> infos{&*folder};
+  const std::vector<const store::FolderInfo*> infos{folder};
   Reader reader(source_, *unknown, infos, [&](Fetched fetched) { return note_read(std::move(fetched), known.id); });
   MH_CHECK(reader.run());
   // What could not be read may be a message of ours, or one that would be brought twice: it is read again next time.

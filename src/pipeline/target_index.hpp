@@ -37,6 +37,7 @@ class TargetIndex {
   Status forget(const mail::FolderPath& path, const std::string& epoch);
 
  private:
+  [[nodiscard]] const store::FolderInfo* find(const mail::FolderPath& path) const;
   Status note_read(Fetched fetched, ledger::RowId folder);
 
   ledger::Ledger& ledger_;
