@@ -15,7 +15,12 @@ constexpr std::size_t kAhead = 5;
 std::string text_of(const Command& command) {
   std::string text;
   for (const auto& part : command.parts()) text += part.text;
-  return text + '\n';
+  return text;
+}
+
+bool are_the_same(const std::vector<Command>& commands, const std::vector<Call>& calls) {
+  return std::equal(commands.begin(), commands.end(), calls.begin(), calls.end(),
+                    [](const Command& one, const Call& other) { return text_of(one) == text_of(other.command); });
 }
 
 }  // namespace
@@ -33,14 +38,11 @@ void Ahead::forget() {
 /// What cannot be sent is left to its own turn, which tells why.
 void Ahead::begin_more() {
   while (!planned_.empty() && begun_.size() <= kAhead) {
-    Planned next = std::move(planned_.front());
-    planned_.pop_front();
     Begun begun;
-    begun.folder = next.folder;
-    begun.commands = next.commands;
-    for (auto& command : next.commands) {
-      begun.text += text_of(command);
-      const auto id = session_.start(std::move(command));
+    begun.planned = std::move(planned_.front());
+    planned_.pop_front();
+    for (const auto& command : begun.planned.commands) {
+      const auto id = session_.start(command);
       if (!id.ok()) {
         planned_.clear();
         return;
@@ -53,14 +55,13 @@ void Ahead::begin_more() {
 }
 
 Result<std::vector<TaggedResponse>> Ahead::run(const store::FolderInfo& folder, std::vector<Call> calls) {
-  std::string text;
-  for (const auto& call : calls) text += text_of(call.command);
   if (has_begun() || !planned_.empty()) {
     session_.set_listener(this);
     begin_more();
   }
-  const auto foretold = std::find_if(begun_.begin(), begun_.end(), [&](const Begun& one) { return one.folder == &folder; });
-  if (foretold != begun_.end() && foretold->text == text) {
+  const auto foretold =
+      std::find_if(begun_.begin(), begun_.end(), [&](const Begun& one) { return one.planned.folder == &folder; });
+  if (foretold != begun_.end() && are_the_same(foretold->planned.commands, calls)) {
     begun_.erase(begun_.begin(), foretold);  // what comes of those before it passes by
     auto responses = read(calls);
     if (!responses.ok()) forget();
@@ -74,7 +75,7 @@ Result<std::vector<TaggedResponse>> Ahead::run(const store::FolderInfo& folder, 
 /// Another listing than was foretold: what is under way passes by, and is asked for again after it.
 void Ahead::put_back(const store::FolderInfo& but) {
   for (auto one = begun_.rbegin(); one != begun_.rend(); ++one) {
-    if (one->folder != &but) planned_.push_front({one->folder, std::move(one->commands)});
+    if (one->planned.folder != &but) planned_.push_front(std::move(one->planned));
   }
   begun_.clear();
 }

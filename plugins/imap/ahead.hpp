@@ -3,7 +3,6 @@
 
 #include <deque>
 #include <optional>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -34,9 +33,7 @@ class Ahead final : public Listener {
 
  private:
   struct Begun {
-    const store::FolderInfo* folder = nullptr;
-    std::vector<Command> commands;  ///< to be sent again when what came of them has passed by
-    std::string text;
+    Planned planned;  ///< to be asked for again when what came of it has passed by
     std::vector<CommandId> ids;
     std::vector<std::optional<TaggedResponse>> responses;
     std::deque<std::pair<std::size_t, Response>> held;  ///< by command

@@ -38,7 +38,7 @@ void Changes::take(const Response& response) {
   too_many_ = !told->whole;
   if (!told->earlier) return;
   for (const UidSet::Range& range : told->uids.ranges()) {
-    // What came and went in between was never listed.
+    // What came since is told by the listing of it.
     if (range.first >= before_.uidnext) break;
     too_many_ = vanished_.size() >= kMostRanges;
     if (too_many_) return;

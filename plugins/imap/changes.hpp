@@ -33,7 +33,7 @@ class Changes {
   [[nodiscard]] std::string parameters() const;
   /// Data that comes while it is in flight. Ranges are not counted through: a server may name 1:4294967295.
   void take(const Response& response);
-  /// EXAMINE was answered by NO or BAD.
+  /// The server does not know the parameters: EXAMINE was answered by BAD.
   void refuse() { refused_ = true; }
   [[nodiscard]] bool refused() const { return refused_; }
   /// The UIDs that have gone, none where it was not asked for, when the counts prove them: of as many as were there,

@@ -54,27 +54,20 @@ Result<store::Probe> probe(const store::Location& location, store::Services& ser
   return probe;
 }
 
+constexpr store::Descriptor account(std::string_view scheme, std::string_view what) {
+  return {.scheme = scheme,
+          .what = what,
+          .identity = identity,
+          .target_caps = target_caps,
+          .open_source = open_source,
+          .open_target = open_target,
+          .probe = probe,
+          .compresses = true};
+}
+
 }  // namespace
 
-const store::Descriptor kImap = {
-    .scheme = "imap",
-    .what = "an IMAP account, TLS by STARTTLS: imap://user@host/Folder",
-    .identity = identity,
-    .target_caps = target_caps,
-    .open_source = open_source,
-    .open_target = open_target,
-    .probe = probe,
-    .compresses = true,
-};
-const store::Descriptor kImaps = {
-    .scheme = "imaps",
-    .what = "an IMAP account over TLS: imaps://user@host/Folder",
-    .identity = identity,
-    .target_caps = target_caps,
-    .open_source = open_source,
-    .open_target = open_target,
-    .probe = probe,
-    .compresses = true,
-};
+const store::Descriptor kImap = account("imap", "an IMAP account, TLS by STARTTLS: imap://user@host/Folder");
+const store::Descriptor kImaps = account("imaps", "an IMAP account over TLS: imaps://user@host/Folder");
 
 }  // namespace mailhaul::imap

@@ -12,6 +12,7 @@ namespace {
 
 /// Between two looks another program may have stored some, too.
 constexpr std::size_t kMostLookedAt = 100'000;
+constexpr std::string_view kLookItems = " (UID RFC822.SIZE INTERNALDATE FLAGS)";
 constexpr std::size_t kEarlyLook = 32;  // a look for each message would be one command more for each
 
 /// Flags and keywords that were asked for and are not there.
@@ -28,6 +29,13 @@ Lost lost_of(const mail::Meta& asked, const mail::Meta& there) {
           !std::all_of(asked.keywords.begin(), asked.keywords.end(), has)};
 }
 
+/// nullptr: all of them are OK.
+const TaggedResponse* first_refusal(std::span<const TaggedResponse> answers) {
+  const auto refused = std::find_if(answers.begin(), answers.end(),
+                                    [](const TaggedResponse& answer) { return answer.condition != Condition::ok; });
+  return refused == answers.end() ? nullptr : &*refused;
+}
+
 }  // namespace
 
 /// Where the server told the UIDs and the folder is open, the look at many leaves at once, behind what is on its way: to
@@ -36,30 +44,23 @@ void ImapTarget::look_early(std::uint32_t folder) {
   auto& unseen = unseen_[folder];
   if (selected_ != folder || unseen.size() < kEarlyLook) return;
   UidSet uids;
-  EarlyLook look;
+  for (const auto& one : unseen) {
+    if (one.uid) uids.add(*one.uid);
+  }
+  const auto parts = uids.split(session_->quirks().command_octets - 100);
+  if (parts.size() != 1) return;
+  Command command("UID FETCH");
+  command.uids(parts.front()).raw(kLookItems);
+  const auto id = session_->start(std::move(command));
+  if (!id.ok()) return;
+  EarlyLook& look = early_looks_[*id];
   look.folder = folder;
+  // Of two that were given the same UID one waits: a look at both could not tell them apart.
   for (auto one = unseen.begin(); one != unseen.end();) {
-    // Of two that were given the same UID one waits: a look at both could not tell them apart.
-    const bool taken = one->uid && look.unseen.try_emplace(*one->uid).second;
-    if (!taken) {
-      ++one;
-      continue;
-    }
-    uids.add(*one->uid);
-    look.unseen[*one->uid] = std::move(*one);
-    one = unseen.erase(one);
+    const bool taken = one->uid && look.unseen.try_emplace(*one->uid, std::move(*one)).second;
+    one = taken ? unseen.erase(one) : std::next(one);
   }
   if (unseen.empty()) unseen_.erase(folder);
-  const auto parts = uids.split(session_->quirks().command_octets - 100);
-  Command command("UID FETCH");
-  if (parts.size() == 1) command.uids(parts.front()).raw(" (UID RFC822.SIZE INTERNALDATE FLAGS)");
-  const auto id = parts.size() == 1 ? session_->start(std::move(command)) : Result<CommandId>(interrupted());
-  if (id.ok()) {
-    early_looks_.emplace(*id, std::move(look));
-    return;
-  }
-  // Later, with all the others.
-  for (auto& [uid, one] : look.unseen) unseen_[folder].push_back(std::move(one));
 }
 
 /// What was there as it should be is told; the rest is for the look of flush(), which asks and compares thoroughly.
@@ -132,26 +133,23 @@ void ImapTarget::ask_about(Look& look, std::vector<Call>& calls) {
     if (asked || look.asked.contains(*fetched->uid)) look.there.insert_or_assign(*fetched->uid, std::move(*fetched));
     return {};
   };
-  const std::string items = " (UID RFC822.SIZE INTERNALDATE FLAGS)";
   if (look.all_known) {
     for (const auto& part : look.asked.split(session_->quirks().command_octets - 100)) {
       calls.push_back({Command("UID FETCH"), keep});
-      calls.back().command.uids(part).raw(items);
+      calls.back().command.uids(part).raw(kLookItems);
     }
     look.calls = calls.size() - look.first_call;
     return;
   }
   // What came since the last look, in the order of its arrival.
   calls.push_back({Command("UID FETCH"), keep});
-  calls.back().command.raw(" " + std::to_string(folder.look_from) + ":*" + items);
+  calls.back().command.raw(" " + std::to_string(folder.look_from) + ":*" + std::string(kLookItems));
   look.calls = calls.size() - look.first_call;
 }
 
 /// What the folder said of them becomes their verdicts. Error: of the session; the verdicts are not told then.
 Status ImapTarget::conclude(Look& look, std::span<const TaggedResponse> answers, std::deque<Unseen>& unseen) {
   Folder& folder = folders_[look.folder];
-  const auto refused = std::find_if(answers.begin(), answers.end(),
-                                    [](const TaggedResponse& answer) { return answer.condition != Condition::ok; });
   if (look.selects) {
     const TaggedResponse& opened = answers.front();
     std::optional<Error> not_there;
@@ -166,12 +164,8 @@ Status ImapTarget::conclude(Look& look, std::span<const TaggedResponse> answers,
     }
     folder.mailbox.exists = look.mailbox.exists;
   }
-  if (refused != answers.end()) {
-    // A look that is refused proves nothing against the server's OK; to send them again would double them.
-    session_->services().events.note({store::Note::Weight::warning, folder.handle.path.text(),
-                                      "the server confirmed " + std::to_string(unseen.size()) +
-                                          " messages and would not show them: " + visible(refused->text) +
-                                          "; `mailhaul verify` will tell"});
+  if (const auto* const refused = first_refusal(answers)) {
+    note_not_shown(folder, unseen.size(), *refused);
     for (auto& one : unseen) tell(one.parcel.ticket, std::move(one.verdict));
     return {};
   }
@@ -198,7 +192,7 @@ Status ImapTarget::look_again(Look& look, std::deque<Unseen>& unseen) {
   std::vector<Command> commands;
   for (const auto& part : missing.split(session_->quirks().command_octets - 100)) {
     commands.emplace_back("UID FETCH");
-    commands.back().uids(part).raw(" (UID RFC822.SIZE INTERNALDATE FLAGS)");
+    commands.back().uids(part).raw(kLookItems);
   }
   MH_TRY(const auto responses, session_->run_all(std::move(commands), [&](Response response) -> Status {
            auto* fetched = std::get_if<FetchResponse>(&response);
@@ -206,14 +200,19 @@ Status ImapTarget::look_again(Look& look, std::deque<Unseen>& unseen) {
              look.there.insert_or_assign(*fetched->uid, std::move(*fetched));
            return {};
          }));
-  const bool refused = std::any_of(responses.begin(), responses.end(),
-                                   [](const TaggedResponse& answer) { return answer.condition != Condition::ok; });
-  if (!refused) return {};
-  // As with the first look: a refusal proves nothing against the server's OK.
-  for (auto& one : unseen) one.seen = one.seen || (one.uid && missing.contains(*one.uid));
-  session_->services().events.note({store::Note::Weight::warning, folders_[look.folder].handle.path.text(),
-                                    "the server confirmed messages and would not show them; `mailhaul verify` will tell"});
+  if (const auto* const refused = first_refusal(responses)) {
+    note_not_shown(folders_[look.folder], missing.count(), *refused);
+    for (auto& one : unseen) one.seen = one.seen || (one.uid && missing.contains(*one.uid));
+  }
   return {};
+}
+
+/// A look that is refused proves nothing against the server's OK; to send them again would double them.
+void ImapTarget::note_not_shown(const Folder& folder, std::uint64_t messages, const TaggedResponse& refused) {
+  session_->services().events.note({store::Note::Weight::warning, folder.handle.path.text(),
+                                    "the server confirmed " + std::to_string(messages) +
+                                        " messages and would not show them: " + visible(refused.text) +
+                                        "; `mailhaul verify` will tell"});
 }
 
 /// Servers store in the order of the commands: each gets the first UID of its size that is nobody's yet.

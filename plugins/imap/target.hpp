@@ -125,8 +125,6 @@ class ImapTarget final : public store::Target, private Listener {
   Result<store::FolderHandle> opened(Opening& opening, std::span<const TaggedResponse> responses);
   Status select_folder(std::uint32_t folder);
   [[nodiscard]] static Error replaced(const Folder& folder);
-  Status send_updates();
-  Status send_updates_of_one_folder();
 
   // append.cpp
   Result<Parcel> wrap(const Folder& folder, const store::Ticket& ticket, mail::Message message);
@@ -138,6 +136,10 @@ class ImapTarget final : public store::Target, private Listener {
   void stored(Group group, const Code& code);
   void refused(Group group, const TaggedResponse& response);
 
+  // update.cpp
+  Status send_updates();
+  Status send_updates_of_one_folder();
+
   // read_back.cpp
   void look_early(std::uint32_t folder);
   void end_early_look(CommandId id);
@@ -146,6 +148,7 @@ class ImapTarget final : public store::Target, private Listener {
   Status conclude(Look& look, std::span<const TaggedResponse> answers, std::deque<Unseen>& unseen);
   static void give_uids(Folder& folder, const std::map<Uid, FetchResponse>& there, std::deque<Unseen>& unseen);
   Status look_again(Look& look, std::deque<Unseen>& unseen);
+  void note_not_shown(const Folder& folder, std::uint64_t messages, const TaggedResponse& refused);
   static void judge(Unseen& one, const FetchResponse& there);
   Status compare_content(std::uint32_t folder, std::deque<Unseen>& unseen);
   void tell(Folder& folder, Unseen one);
