@@ -33,4 +33,14 @@ TEST(Pause, Other_words_ask_for_none) {
     EXPECT_EQ(pause_in_words(text), std::nullopt) << text;
 }
 
+TEST(Refusals, Are_of_one_after_three_fruitless_sessions_unless_nothing_is_granted_any_more) {
+  Refusals refusals;
+  EXPECT_FALSE(refusals.is_of_one(2)) << "a pause may help yet";
+  refusals.granted();
+  for (int i = 0; i < 8; ++i) EXPECT_TRUE(refusals.is_of_one(3)) << i;
+  EXPECT_FALSE(refusals.is_of_one(3)) << "the ninth in a row";
+  refusals.granted();
+  EXPECT_TRUE(refusals.is_of_one(3));
+}
+
 }  // namespace mailhaul::store
